@@ -58,7 +58,22 @@ def test_lines_of_equal_height_where_one_map_spans_many_decades(figure):
     assert drawn["selu: signal gradient"] == []
 
 
-def test_a_map_of_zeros_is_a_line_of_the_key(figure):
+def test_one_map_far_below_all_others_does_not_set_their_scale():
+    gains = {"sigmoid": -20.0, "relu": -2.0, "selu": -2.0, "gelu": -1.0}
+    parts = [
+        rows(one, "signal_grad_norm", lambda step, layer, far=far: 10.0 ** (far * layer / 30))
+        for one, far in gains.items()
+    ]
+    frame = pd.concat(parts, ignore_index=True)
+    with style.apply():
+        figure = render(Spec(TILES, x="step", lines="layer", panels="activation", log=("signal_grad_norm",)), frame)
+    assert mesh(maps(figure)["selu"]).get_clim()[0] == pytest.approx(-2.0)
+    bars = [axes for axes in figure.axes if axes.get_label() == "<colorbar>"]
+    assert {axes._colorbar.extend for axes in bars} == {"min"}
+
+
+def test_a_map_of_zeros_is_named_in_the_place_of_one(figure):
     assert set(maps(figure)) == {"sigmoid: signal gradient", "selu: signal gradient", "selu: dead"}
-    keys = [text.get_text() for one in figure.legends for text in one.get_texts()]
-    assert keys == ["dead units, 0 throughout: sigmoid"]
+    texts = [text.get_text().replace("\n", " ") for axes in figure.axes for text in axes.texts]
+    assert "dead units, 0 throughout: sigmoid" in texts
+    assert not figure.legends

@@ -177,6 +177,21 @@ def test_norms_by_layer_have_one_scale_and_the_panel_that_has_its_own_says_so(na
     assert "one scale" in drawing.caption
 
 
+def test_a_panel_with_wide_bands_has_its_own_scale_and_panels_of_data_sets_are_named_alone():
+    rows = [
+        {"data": one, "layer": 1, "step": step, "mean": 0.2, "low": 0.1, "high": 1.0 if one == "wine" else 0.3}
+        for one in ("digits", "diabetes", "sine", "wine")
+        for step in (0, 50)
+    ]
+    frame = pd.DataFrame(rows).assign(measure="alpha", n=5, runs=5, diverged=0, missing=0)
+    with style.apply():
+        figure = panels.render(Spec(FACETS, "step", "layer", "data"), frame)
+    limits = {axes.get_title(): axes.get_ylim() for axes in figure.axes if axes.get_visible()}
+    assert list(limits) == ["digits", "diabetes", "sine", "wine (own scale)"]
+    assert limits["digits"] == limits["sine"] == pytest.approx((-0.0, 0.3), abs=0.12)
+    assert limits["wine (own scale)"][1] > 1.0
+
+
 def test_maps_of_ten_activations_and_nine_rates_fit_a_page():
     sides = {"activation": list("abcdefghij"), "depth": range(6), "learning_rate": 10.0 ** np.arange(-5, -0.5, 0.5)}
     rows = pd.MultiIndex.from_product(sides.values(), names=sides.keys()).to_frame(index=False)

@@ -13,7 +13,7 @@ from actlab.analysis.axes import EACH_SEED, NOT_KEPT, curve
 from actlab.analysis.catalogue import OVERVIEW, overview
 from actlab.analysis.drawings import FACETS, GRID, MULTIPLES, NAMED_LINES, PROFILE, Spec, drawing, on_one_scale
 from actlab.analysis.figures.base import of_kept_layers
-from actlab.analysis.figures.units import with_predicted_means
+from actlab.analysis.figures.units import with_predicted_means, with_reasons
 from actlab.analysis.looks import LineStyle
 from actlab.analysis.multiples import OWN
 from actlab.analysis.pages.document import picture
@@ -155,6 +155,20 @@ def test_dead_units_are_predicted_of_networks_of_which_theory_knows_all_layers()
     assert out[2] == pytest.approx(0.2)
     assert math.isnan(out[3])
     assert "predicted" not in with_predicted_means(frame, runs, predictions[4:], ["activation", "depth"])
+
+
+def test_dead_units_of_which_nothing_is_predicted_say_why():
+    runs = pd.DataFrame({"run": ["a", "b"], "seed": 0, "activation": "relu", "depth": [2, 5]})
+    rows = [
+        ("x", "relu", 2, "dead_fraction", 1, 0.1, ""),
+        ("y", "relu", 5, "", 0, math.nan, "outside theory: no variance"),
+    ]
+    predictions = pd.DataFrame([(*row[:6], 0.0, 0.0, row[6]) for row in rows])
+    predictions.columns = ["cell", "activation", "depth", *OF_PREDICTION]
+    cells = SimpleNamespace(predictions=predictions)
+    frame = pd.DataFrame({"activation": "relu", "depth": [2, 5], "predicted": [0.1, math.nan]})
+    assert with_reasons(frame, runs, cells, ["activation", "depth"])["outside"].tolist() == ["", "no variance"]
+    assert "outside" not in with_reasons(frame.drop(columns="predicted"), runs, cells, ["activation", "depth"])
 
 
 def test_axes_of_small_shares_end_at_one_round_number_and_an_empty_panel_says_why():

@@ -17,8 +17,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from actlab.analysis import style
-from actlab.analysis.drawings import RANGED
-from actlab.analysis.layout import number, setting
+from actlab.analysis.drawings import NAMED, RANGED
+from actlab.analysis.layout import number, setting, words
 from actlab.analysis.looks import MARKERS, LineStyle, from_palette
 from actlab.measures import about
 
@@ -52,11 +52,6 @@ def is_predicted(rows: pd.DataFrame) -> bool:
     return "predicted" in rows and bool((rows["predicted"].notna() | bounded(rows)).any())
 
 
-def reaches_not(rows: pd.DataFrame) -> bool:
-    """Whether some of what is drawn together is outside theory."""
-    return "outside" in rows and bool((rows["outside"].fillna("") != "").any())
-
-
 def bounded(rows: pd.DataFrame) -> pd.Series:
     """Tell of each row whether theory has two bounds alone."""
     if "predicted_low" not in rows:
@@ -71,6 +66,15 @@ def title(text: str) -> str:
     'leaky_relu\\n(negative_slope=0.2)'
     """
     return text.replace("(", "\n(", 1) if len(text) > 18 else text
+
+
+def panel_title(column: str, value: Any) -> str:
+    """Write which value of a column a panel is of; the name of an activation or a data set says it alone.
+
+    >>> panel_title("data", "wine"), panel_title("width", 64)
+    ('wine', 'width 64')
+    """
+    return title(str(value) if column in NAMED else f"{words(column)} {setting(value)}")
 
 
 def curve(

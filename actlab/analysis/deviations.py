@@ -145,6 +145,11 @@ def is_predicted(frame: pd.DataFrame) -> bool:
     return PREDICTED in frame and bool(frame[PREDICTED].notna().any())
 
 
+def reaches_not(frame: pd.DataFrame) -> bool:
+    """Whether some of a frame of estimates is outside theory."""
+    return "outside" in frame and bool((frame["outside"].fillna("") != "").any())
+
+
 def pivot_beside(
     frame: pd.DataFrame,
     rows: Sequence[str],

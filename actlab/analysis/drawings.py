@@ -33,6 +33,8 @@ PROFILE, TILES, RIDGES, DOTS, MULTIPLES = "profile", "tiles", "ridges", "dots", 
 GREYED = "greyed"
 FRAMED = "framed"
 """Of a map's cells: whether they are drawn in grey; whether theirs is the selected rate."""
+NAMED = ("activation", "optimizer", "weight_init", "data")
+"""Settings of which the value alone says which it is."""
 SCALE = ("scale_low", "scale_high")
 """How far the axis of a measure reaches in pictures that differ by width only."""
 HEIGHTS = ("mean", "low", "high", "least", "greatest", "predicted", "predicted_low", "predicted_high")

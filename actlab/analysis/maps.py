@@ -35,9 +35,11 @@ from actlab.analysis.maps_of_layers import (
     decades,
     named_zero,
     places_of,
+    say_in_corner,
     zero_throughout,
 )
 from actlab.analysis.of_trained import TRAINED, partly
+from actlab.analysis.reaches import far_out
 from actlab.measures import LOG10, about
 
 UNKNOWN = "#D9D9D9"
@@ -58,7 +60,8 @@ OVERLAYS: Mapping[str, Mapping[str, Any]] = {
 }
 """What is laid over cells without numbers of which some runs, or more than half, have no value."""
 HATCHES: Mapping[str, str] = {"diverged": "/////", "without": "....."}
-BAR: Mapping[str, Any] = {"fraction": 0.05, "aspect": 30, "shrink": 0.9, "pad": 0.02}
+END = {True: "min", False: "neither"}
+BAR: Mapping[str, Any] = {"location": "bottom", "fraction": 0.05, "aspect": 30, "shrink": 0.9, "pad": 0.02}
 
 
 @dataclass(frozen=True)
@@ -156,14 +159,18 @@ def tiles(spec: Spec, frame: pd.DataFrame) -> Figure:
             axes.tick_params(labelleft=place % columns == 0, labelbottom=own)
     name_edges(grid, len(each), about(spec.x).axis, about(spec.lines).axis)
     for j, name in enumerate(measures * (beside if whole else 1)) if not look.numbers else ():
-        bar = figure.colorbar(look.scales[name], ax=list(grid[:, j]), location="bottom", **BAR)
+        heights, low = shades(spec, frame[frame["measure"] == name]), look.scales[name].get_clim()[0] or 0.0
+        bar = figure.colorbar(look.scales[name], ax=list(grid[:, j]), extend=END[bool((heights < low).any())], **BAR)
         bar.set_label(about(name).axis, fontsize=7.5)
         if name in spec.log:
             low, high = look.scales[name].get_clim()
             bar.ax.xaxis.set_major_locator(FixedLocator([one for one in DECADES if low <= one <= high]))
             bar.ax.xaxis.set_major_formatter(FuncFormatter(lambda y, _: f"$10^{{{y:.0f}}}$"))
-    left_out = [one for one in zero_throughout(spec, frame) if one not in each]
-    legend(figure, [*keys(occurring, frame), *named_zero(spec, left_out)], "")
+    zero = named_zero(spec, [one for one in zero_throughout(spec, frame) if one not in each])
+    if zero and len(each) < grid.size and not look.numbers:
+        say_in_corner(grid.flat[len(each)], [str(one.get_label()) for one in zero])
+        zero = []
+    legend(figure, [*keys(occurring, frame), *zero], "")
     return figure
 
 
@@ -193,10 +200,14 @@ def head_of(spec: Spec, value: Any, measure: str, measures: Sequence[str], besid
 
 
 def scale(spec: Spec, frame: pd.DataFrame) -> ScalarMappable:
-    """Choose the one scale of all maps of a measure."""
+    """Choose the one scale of all maps of a measure; that of norms leaves out a few that fall far below all others."""
     name = str(frame["measure"].iloc[0])
     heights = shades(spec, frame)
     heights = heights[np.isfinite(heights)]
+    if name in spec.log:
+        far = far_out({value: shades(spec, of) for value, of in frame.groupby(spec.panels, sort=False)})
+        near = heights[~frame.loc[heights.index, spec.panels].isin(far)]
+        heights = near if len(near) else heights
     known = (float(heights.min()), float(heights.max())) if len(heights) else (0.0, 1.0)
     share = about(name).range == (0.0, 1.0)
     colours = SHADES.get(name, OF_NORMS if name in spec.log else OF_UNITS)

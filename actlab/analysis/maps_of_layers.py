@@ -1,6 +1,7 @@
 """Maps of layers by steps, which have no room for numbers: which of them are drawn, and lines of equal height."""
 
 import math
+import textwrap
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -60,6 +61,14 @@ def named_zero(spec: Spec, left_out: Sequence[tuple[Any, str]]) -> list[Artist]:
         )
         for name, them in of_measure.items()
     ]
+
+
+def say_in_corner(axes: Axes, texts: Sequence[str]) -> None:
+    """Write into the place of a map that is not there which are left out."""
+    axes.set_visible(True)
+    axes.set_axis_off()
+    lines = [line for text in texts for line in textwrap.wrap(text, 34)]
+    axes.text(0.5, 0.5, "\n".join(lines), transform=axes.transAxes, ha="center", va="center", fontsize=7.5)
 
 
 def decades(axes: Axes, shade: np.ndarray) -> None:

@@ -21,14 +21,13 @@ from actlab.analysis.axes import (
     legend,
     looks_of,
     name_edges,
+    panel_title,
     points,
     predicted,
-    reaches_not,
-    title,
 )
 from actlab.analysis.axis_scales import depth_axis
+from actlab.analysis.deviations import reaches_not
 from actlab.analysis.drawings import Spec
-from actlab.analysis.layout import setting, words
 from actlab.analysis.looks import LineStyle
 from actlab.analysis.of_trained import partly, untrained
 from actlab.analysis.point_intervals import RING, RINGED, dots
@@ -66,7 +65,7 @@ def small_multiples(spec: Spec, frame: pd.DataFrame) -> Figure:
         keys |= {UNTRAINED: {"color": "#444444", **DIAMOND}} if untrained(panel).any() else {}
         if about(measure).unit == DECADES_PER_LAYER:
             axes.axhline(0, color="#999999", linewidth=0.8, zorder=0.5)
-        name = title(str(value) if panels == "activation" else f"{words(panels)} {setting(value)}")
+        name = panel_title(panels, value)
         axes.set_title(f"{name} ({OWN})" if value in far else name)
         axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
         if value not in far:

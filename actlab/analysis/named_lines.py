@@ -27,6 +27,7 @@ from actlab.analysis.axes import (
     predicted,
 )
 from actlab.analysis.axis_scales import depth_axis
+from actlab.analysis.deviations import reaches_not
 from actlab.analysis.drawings import WHEN, Spec
 from actlab.analysis.looks import LineStyle
 from actlab.analysis.of_trained import partly
@@ -40,10 +41,6 @@ ONE_RUN: dict[str, Any] = {
 }
 UNDER = "wide: a line on which another lies"
 UNDER_POINT = "large: a point on which another lies"
-KEYS_OF_THEORY: dict[str, dict[str, Any]] = {
-    "measured": {"color": "#444444", "marker": "o", "linestyle": "none"},
-    "predicted": {"color": "#444444", "linewidth": 1.0, "linestyle": style.DASHES["dashed"]},
-}
 WIDER, LARGER, ALIKE = 2.2, 1.3, 0.012
 """Points that a line is wider than one that lies upon it, and times that its markers are larger (were they more, they
 would look like errors); of an axis, how near two lines are that look like one."""
@@ -99,7 +96,7 @@ def named_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
         for value in chance(axes, rows):
             ends["chance"] = (value, CHANCE["color"])
         theory = is_predicted(rows)
-        keys |= KEYS_OF_THEORY if theory and "at" not in rows else {}
+        keys |= keys_of_theory(rows) if theory and "at" not in rows else {}
         keys |= {UNDER_POINT if theory else UNDER: key_of_under(theory)} if under else {}
         all_ends.append(ends)
     legend(figure, [Line2D([], [], label=text, **look) for text, look in keys.items()], "")
@@ -134,6 +131,15 @@ def beneath(axes: Axes, rows: pd.DataFrame, x: str, lines: str, alike: float = A
             if wide[one].notna().sum() > 1 and wide[one].notna().equals(wide[other].notna() & wide[one].notna()):
                 out[one] = out.get(one, 0) + int(both.max() <= alike * span)
     return {one: number for one, number in out.items() if number}
+
+
+def keys_of_theory(rows: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    """Say how what was measured, and what is predicted of it, is drawn in a panel of points."""
+    text = "predicted, as far as theory reaches" if reaches_not(rows) else "predicted"
+    return {
+        "measured": {"color": "#444444", "marker": "o", "linestyle": "none"},
+        text: {"color": "#444444", "linewidth": 1.0, "linestyle": style.DASHES["dashed"]},
+    }
 
 
 def wider(upon: int) -> dict[str, Any]:

@@ -36,13 +36,14 @@ from actlab.analysis.axes import (
     mark_cut,
     name_edges,
     of_shares,
+    panel_title,
     points,
     predicted,
-    reaches_not,
     title,
     unknown_between,
 )
 from actlab.analysis.axis_scales import decades_scale, depth_axis, layer_axis, log_scale, pressed_scale
+from actlab.analysis.deviations import reaches_not
 from actlab.analysis.drawings import (
     DOTS,
     FACETS,
@@ -67,7 +68,7 @@ from actlab.analysis.named_lines import UNDER, WIDER, beneath, draw_beside, name
 from actlab.analysis.of_trained import TRAINED, untrained
 from actlab.analysis.point_intervals import point_intervals
 from actlab.analysis.profiles import profile
-from actlab.analysis.reaches import far_out
+from actlab.analysis.reaches import far_out, padded
 from actlab.analysis.ridges import ridges
 from actlab.analysis.scatter import scatter
 from actlab.measures import LOG10, about
@@ -102,10 +103,11 @@ def facets(spec: Spec, frame: pd.DataFrame) -> Figure:
     own = looks_of(spec.panels, values, spec.looks) if len(colours) == 1 and spec.panels == "activation" else {}
     rows, columns = arrangement(len(values))
     figure = style.new_figure(min(max(2.15 * columns + 0.5, 4.2), style.WIDEST), 1.7 * rows + 0.75)
-    grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=not log)
+    share = about(measure).range == (0.0, 1.0)
+    grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=share)
     heights = {value: heights_shown(frame[frame[spec.panels] == value], theory, alone) for value in values}
     decades = {value: of if beyond else np.log10(of.where(of > 0)) for value, of in heights.items()}
-    far = far_out(decades) if log else set()
+    far = set() if share else far_out(decades) if log else far_out(heights, WIDE_BAND)
     for i, (axes, value) in enumerate(zip(grid.flat, values, strict=False)):
         panel = frame[frame[spec.panels] == value]
         for name, line in reversed(list(panel.groupby(lines))):
@@ -123,7 +125,7 @@ def facets(spec: Spec, frame: pd.DataFrame) -> Figure:
             if len(line):
                 single = bool(some_of(line, lines, False)) and line["n"].max() == 1
                 curve(axes, line, x, look, linewidth=0.6 if single else 1.2)
-        head = title(str(value) if spec.panels == "activation" else f"{words(spec.panels)} {setting(value)}")
+        head = panel_title(spec.panels, value)
         head = f"{head} ({OWN})" if value in far else head
         axes.set_title("\n".join([head, *some_of(panel, lines, len(colours) > 1)]))
         shown = pd.concat([of for one, of in heights.items() if (one == value if value in far else one not in far)])
@@ -131,10 +133,11 @@ def facets(spec: Spec, frame: pd.DataFrame) -> Figure:
             decades_scale(axes, shown, 3.0)
         elif log:
             log_scale(axes, shown, 1.0 if alone else 3.0)
-        if log:
+        elif not share and shown.notna().any():
+            axes.set_ylim(*padded([(float(shown.min()), float(shown.max()))]))
+        if not share:
             own_or_shared(axes, value, far, values[i - i % columns : i])
-    if not log:
-        of_shares(grid.flat[0], measure)
+    of_shares(grid.flat[0], measure)
     if x == "layer":
         layer_axis(grid.flat[0], int(frame[x].max()))
     else:
@@ -325,6 +328,8 @@ UNTRAINED: dict[str, Any] = {
     **{"label": "hollow: no run trained", "color": "#444444", "linestyle": "none"},
     **{"marker": "o", "markersize": 4, "markerfacecolor": "white"},
 }
+WIDE_BAND = 2.0
+"""How many times as high as all others together a panel of an axis of equal steps is that has a scale of its own."""
 START: dict[str, Any] = {"color": "#777777", "linewidth": 0.9, "linestyle": style.DASHES["dotted"]}
 
 

@@ -54,15 +54,16 @@ def ends_of(rows: pd.DataFrame) -> tuple[float, float]:
     return float(heights.min()), float(heights.max())
 
 
-def far_out(logs: Mapping[Any, pd.Series]) -> set[Any]:
-    """Choose which of several panels of decades lie too far from 1 for one scale: ``those_far_out`` of log10 heights.
+def far_out(heights: Mapping[Any, pd.Series], pressed: float = PRESSED) -> set[Any]:
+    """Choose which of several panels lie too far out for one scale: ``those_far_out`` of their heights, log10 of norms.
 
     >>> logs = {name: pd.Series([-1.0, 0.0]) for name in ("relu", "tanh", "elu")}
     >>> far_out(logs | {"sigmoid": pd.Series([-30.0, 0.0])})
     {'sigmoid'}
     """
-    known = {value: of[np.isfinite(of)] for value, of in logs.items()}
-    return those_far_out({value: (float(of.min()), float(of.max())) for value, of in known.items() if len(of)})
+    known = {value: of[np.isfinite(of)] for value, of in heights.items()}
+    ends = {value: (float(of.min()), float(of.max())) for value, of in known.items() if len(of)}
+    return those_far_out(ends, pressed)
 
 
 def span_of(ends: Sequence[tuple[float, float]]) -> tuple[float, float]:
@@ -74,8 +75,10 @@ def span_of(ends: Sequence[tuple[float, float]]) -> tuple[float, float]:
     return min((low for low, _ in ends), default=0.0), max((high for _, high in ends), default=0.0)
 
 
-def those_far_out(ends: Mapping[Any, tuple[float, float]]) -> set[Any]:
+def those_far_out(ends: Mapping[Any, tuple[float, float]], pressed: float = PRESSED) -> set[Any]:
     """Choose the few that lie so far out that a scale that holds them would press all others flat.
+
+    ``pressed`` is how many times as high as that of the others such a scale is.
 
     >>> those_far_out({"relu": (-0.01, 0.01), "tanh": (-0.1, 0.0), "elu": (0.0, 0.1), "sigmoid": (-0.7, 0.1)})
     {'sigmoid'}
@@ -90,7 +93,7 @@ def those_far_out(ends: Mapping[Any, tuple[float, float]]) -> set[Any]:
         (low, high), (low_of_others, high_of_others) = (
             span_of([(0.0, 0.0), *(ends[value] for value in some)]) for some in (left, left[:-number])
         )
-        if high - low >= PRESSED * (high_of_others - low_of_others) > 0:
+        if high - low >= pressed * (high_of_others - low_of_others) > 0:
             far |= set(left[-number:])
             left, number = left[:-number], 1
         else:

@@ -14,10 +14,10 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from actlab.analysis import style
-from actlab.analysis.axes import arrangement, legend, looks_of, name_edges, title
+from actlab.analysis.axes import arrangement, legend, looks_of, name_edges, panel_title
 from actlab.analysis.binned import CUT, GAP, SAID, Axis, axis_of, beyond, keys_of
 from actlab.analysis.drawings import Spec
-from actlab.analysis.layout import records, setting, words
+from actlab.analysis.layout import records, setting
 from actlab.analysis.of_trained import TRAINED, partly
 from actlab.measures import about
 
@@ -49,7 +49,7 @@ def ridges(spec: Spec, frame: pd.DataFrame) -> Figure:
     said = bool((share_at_zero(frame, axis) >= SAID).any())
     for axes, value in zip(grid.flat, values, strict=False):
         ridge(axes, frame[frame[spec.panels] == value], layers, axis, looks[value].colour, said)
-        head = title(str(value) if spec.panels == "activation" else f"{words(spec.panels)} {setting(value)}")
+        head = panel_title(spec.panels, value)
         some = frame[(frame[spec.panels] == value) & partly(frame)]
         axes.set_title("\n".join([head, *([f"at the end: {some[TRAINED].iloc[0]}"] if len(some) else [])]))
     scale(grid.flat[0], axis, layers)

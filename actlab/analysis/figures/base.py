@@ -9,7 +9,7 @@ import numpy as np
 
 from actlab.analysis.cells import Cells, cell_keys
 from actlab.analysis.deviations import BAND, PREDICTED, WITHIN, is_predicted, means_note, reasons_note, with_predictions
-from actlab.analysis.drawings import FRAMED, evenly
+from actlab.analysis.drawings import FRAMED, NAMED, evenly
 from actlab.analysis.escaping import code, plain
 from actlab.analysis.estimates import columns_of, in_one_form, long, summarise
 from actlab.analysis.intervals import NO_INTERVAL
@@ -25,8 +25,6 @@ from actlab.naming import counted
 
 MOST_PANELS = 20
 MOST_NAMED = 8  # cells of a caption
-NAMED = ("activation", "optimizer", "weight_init", "data")
-"""Settings of which the value alone says which it is."""
 DEEP = 30  # a network of a talk: beyond it, mean-field theory of usual widths says less
 MARKS = (
     "Blank: not in the grid. Hatched: all runs diverged. In brackets: how many did not, where some did; faded where "

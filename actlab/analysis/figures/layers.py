@@ -96,7 +96,8 @@ def layers_over_training(cells: Cells) -> Drawing | None:
         f"Layer 1, below, is next to the input. {mean_of(frame, False)}; diverged "
         "runs are left out. Dead units are counted at evaluations, of all other runs. Every map of a measure has one "
         "scale; that of norms is finest about 1, so that what changes by a factor of 10 is seen beside what loses many "
-        f"decades. {of_those_trained(frame, cells)} {without_logarithm(frame)}"
+        f"decades; one that falls far below all others is dark, with lines of equal norm. "
+        f"{of_those_trained(frame, cells)} {without_logarithm(frame)}"
     ).strip()
     title = f"Layer by layer over training, networks of {counted(depth, 'hidden layer')}"
     return drawing(cells, frame, spec, title, caption)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from actlab.analysis.cells import Cells
-from actlab.analysis.drawings import GRID, Drawing, Spec, drawing
+from actlab.analysis.drawings import GRID, NAMED, Drawing, Spec, drawing
 from actlab.analysis.estimates import available, long, summarise
-from actlab.analysis.figures.base import NAMED, in_short
+from actlab.analysis.figures.base import in_short
 from actlab.analysis.figures.units import by_depth_and_rate
 from actlab.analysis.layout import records, setting, words
 from actlab.analysis.notes import listed, mean_of

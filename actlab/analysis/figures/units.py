@@ -7,13 +7,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from actlab.analysis.cells import Cells, cell_keys, sort_rows
-from actlab.analysis.deviations import BAND, PREDICTED, is_predicted
-from actlab.analysis.drawings import FACETS, FRAMED, GREYED, NAMED_LINES, TILES, Drawing, Spec, drawing, subject
+from actlab.analysis.deviations import BAND, PREDICTED, is_predicted, outside_sentence, reaches_not, reasons_of
+from actlab.analysis.drawings import FACETS, FRAMED, GREYED, NAMED, NAMED_LINES, TILES, Drawing, Spec, drawing, subject
 from actlab.analysis.escaping import plain
 from actlab.analysis.estimates import available, long, records_at, summarise
 from actlab.analysis.figures.base import (
     MARKS,
-    NAMED,
     SELECTED,
     in_one_picture,
     in_short,
@@ -83,6 +82,7 @@ def dead_by_depth(cells: Cells) -> Drawing | None:
     runs = cells.runs.drop_duplicates([*keys, *({"seed", "data_seed"} & set(cells.runs))])
     values = long(records_at(cells.steps, runs, "init", ["dead_fraction"]), ["dead_fraction"])  # of all layers
     frame = with_predicted_means(summarise(values, runs, keys, own=cells.own), runs, cells.predictions, keys)
+    frame = with_reasons(frame, runs, cells, keys)
     frame, left_out = only_nonzero(sort_rows(frame, keys, cells.ranks))
     if frame.empty:
         return None
@@ -94,6 +94,8 @@ def dead_by_depth(cells: Cells) -> Drawing | None:
     spec = Spec(NAMED_LINES, x="depth", lines="initialiser", looks=cells.looks, fitted=True)
     said = [definition("dead_fraction"), f"Before training, of all hidden layers together. {mean_of(frame)}."]
     said += ["Dashed: what theory expects of networks of infinite width."] * is_predicted(frame)
+    told = [key for key in keys if key in frame and frame[key].nunique(dropna=False) > 1]
+    said += [outside_sentence(frame[[*told, "outside"]], told)] * reaches_not(frame)
     said += ["The axis ends above the greatest share.", *left_out]
     others = [key for key in keys if key in cells.keys and key not in names and key != "activation"]
     if frame["activation"].nunique() > 1:
@@ -124,6 +126,17 @@ def with_predicted_means(
     means[PREDICTED] = means["mean"].where(means["count"] == means["depth"])
     means[list(BAND[1:])] = math.nan  # layers of one network die together: the spread of their mean is not known
     return frame.merge(means.drop(columns=["mean", "count"]), "left", on=list(keys))
+
+
+def with_reasons(frame: pd.DataFrame, runs: pd.DataFrame, cells: Cells, keys: Sequence[str]) -> pd.DataFrame:
+    """Say of cells of which theory expects nothing why: ``outside``, a column only where there is such a cell."""
+    reasons = reasons_of(cells) if is_predicted(frame) else pd.DataFrame()
+    if reasons.empty:
+        return frame
+    of_run = cells_of_runs(runs, cells.predictions)[["run", "cell"]].merge(reasons, on="cell")
+    of_cell = of_run.merge(runs[["run", *keys]], on="run").drop_duplicates(list(keys))[[*keys, "outside"]]
+    out = frame.merge(of_cell, "left", on=list(keys))
+    return out.assign(outside=out["outside"].where(out[PREDICTED].isna(), "").fillna(""))
 
 
 @figure
