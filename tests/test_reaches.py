@@ -157,6 +157,36 @@ def test_dead_units_are_predicted_of_networks_of_which_theory_knows_all_layers()
     assert "predicted" not in with_predicted_means(frame, runs, predictions[4:], ["activation", "depth"])
 
 
+def test_what_falls_deep_does_not_press_flat_what_stays_near_1():
+    ends = {"relu": 0.0, "tanh": -0.5, "elu": 0.3, "sigmoid": -18.0}
+    rows = [
+        {"activation": one, "layer": layer, "mean": 10.0 ** (end * (10 - layer) / 9)}
+        for one, end in ends.items()
+        for layer in range(1, 11)
+    ]
+    frame = pd.DataFrame(rows).assign(measure="relative_signal_grad_norm", low=math.nan, high=math.nan, runs=3, n=3)
+    spec = Spec(PROFILE, x="layer", lines="activation", looks={one: LineStyle("#007222", "o") for one in ends})
+    above, below = drawn(spec, frame).axes
+    assert {text.get_text() for text in above.texts} == {"relu", "tanh", "elu"}
+    assert {text.get_text() for text in below.texts} == {"sigmoid"}
+    heights = [axes.get_ylim()[1] - axes.get_ylim()[0] for axes in (above, below)]
+    assert heights[0] < 3
+    assert heights[1] > 18
+    assert len(drawn(spec, frame[frame["activation"] != "sigmoid"]).axes) == 1
+
+
+def test_pictures_of_a_learned_parameter_have_one_scale():
+    one = {"panel": "prelu: alpha", "measure": "alpha"}
+    pages = {rows: pd.DataFrame([one | {"mean": rows / 1000}]) for rows in (50, 200)}
+    both = on_one_scale({str(rows): page for rows, page in pages.items()}, ["panel"])
+    limits = set()
+    for page in both.values():
+        page = pd.concat([page.assign(step=step, layer=1, depth=5) for step in (0, 40)], ignore_index=True)
+        page = page.assign(low=math.nan, high=math.nan, n=3, runs=3)
+        limits.add(drawn(Spec(GRID, "step", "layer", "panel", "depth"), page).axes[0].get_ylim())
+    assert len(limits) == 1
+
+
 def test_dead_units_of_which_nothing_is_predicted_say_why():
     runs = pd.DataFrame({"run": ["a", "b"], "seed": 0, "activation": "relu", "depth": [2, 5]})
     rows = [

@@ -155,6 +155,8 @@ def drawing(
         sentences.append(f"One picture for each setting of {', '.join(map(words, others))}.")
     if "width" in others:
         pages = on_one_scale(pages, [*(key for key in others if key != "width"), *({spec.lines} & set(frame))])
+    if others and spec.kind == GRID and spec.lines == "layer":  # parameters of the same name, learned in another way
+        pages = on_one_scale(pages, [spec.panels])
     if len(pages) > MOST_PAGES:
         sentences.append(f"{MOST_PAGES} of {len(pages)} are drawn; the CSV has them all.")
     if cells.select is not None and cells.over not in keys:

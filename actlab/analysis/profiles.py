@@ -1,6 +1,5 @@
 """One panel of decades by layer, all lines overlaid: the way of the gradient from the last layer to the first."""
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,7 +9,6 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, FuncFormatter
 
 from actlab.analysis import style
 from actlab.analysis.axes import (
@@ -35,16 +33,16 @@ from actlab.analysis.of_trained import TRAINED, untrained
 from actlab.measures import LOG10
 
 NEAR = 3.0  # decades
+FEWEST_NEAR = 3  # lines, that one panel would press to a third of their height or less
 THICK, EXACTLY = 1.7, 1e-3
 """Points that a line is wide; of an axis, how near two lines are of which the one hides the other."""
-CORNER = (0.08, 0.08, 0.33, 0.36)
-"""The place of the magnified lines below one that falls: left, bottom, width and height, in parts of the panel."""
 LINES: Mapping[str, dict[str, Any]] = {
     "measured": {"color": "#666666", "linewidth": THICK},
     "predicted by mean-field theory": {"color": "#333333", "linewidth": 1.0, "linestyle": style.DASHES["dashed"]},
 }
 HEIGHTS = ("mean", "low", "high", "predicted")
 FEWEST_DECADES = 2.0
+OTHERS: dict[str, Any] = {"color": "#B0B0B0", "linewidth": 0.8, "marker": "", "zorder": 1}
 BETWEEN = "markers: layers that were kept; dots lead from one to the next"
 
 
@@ -58,14 +56,27 @@ def profile(spec: Spec, frame: pd.DataFrame) -> Figure:
     frame = in_decades(frame)
     values = list(dict.fromkeys(frame.loc[frame["mean"].notna(), spec.lines]))
     looks = looks_of(spec.lines, values, spec.looks)
-    figure = style.new_figure(style.WIDEST, max(4.2, 0.17 * len(values) + 1.4))
-    axes = figure.subplots()
-    decades_scale(axes, drawn(frame), FEWEST_DECADES)
-    under = beneath(axes, frame, spec.x, spec.lines, EXACTLY)
-    draw(axes, spec, frame, looks, under)
-    way(axes, int(frame[spec.x].max()))
-    axes.set_xlabel("hidden layer, from the last to the first: the way of the gradient →")
-    axes.set_ylabel("signal gradient norm / that of the last hidden layer")
+    parts = pressed(frame, spec.lines)
+    high = max(4.2, 0.17 * len(values) + 1.4) + 1.2 * (len(parts) - 1)
+    figure = style.new_figure(style.WIDEST, high)
+    grid = figure.subplots(len(parts), 1, squeeze=False, sharex=True, height_ratios=(1.5, 1)[: len(parts)])[:, 0]
+    under: dict[Any, int] = {}
+    for axes, part in zip(grid, parts, strict=True):
+        rows = frame[frame[spec.lines].isin(part)]
+        decades_scale(axes, drawn(rows), FEWEST_DECADES)
+        below = beneath(axes, rows, spec.x, spec.lines, EXACTLY)
+        draw(axes, spec, rows, {value: looks[value] for value in values if value in part}, below)
+        way(axes, int(frame[spec.x].max()))
+        under |= below
+    grid[-1].set_xlabel("hidden layer, from the last to the first: the way of the gradient →")
+    figure.supylabel("signal gradient norm / that of the last hidden layer", fontsize=8)
+    if len(parts) > 1:
+        grid[0].set_title("those that stay near 1, on a scale of their own", fontsize=7.5)
+        grid[1].set_title("those that leave it, the others in grey", fontsize=7.5)
+        for _, line in frame[frame[spec.lines].isin(parts[0])].groupby(spec.lines, sort=False):
+            line = line.sort_values(spec.x)
+            known = line["predicted"].fillna(line["mean"]) if "predicted" in line else line["mean"]
+            grid[1].plot(line[spec.x], known, **OTHERS)
     gaps = any(unknown_between(line[spec.x].to_numpy()) for _, line in kept_layers(frame).groupby(spec.lines))
     keys = dict(LINES) if is_predicted(frame) else {}
     if gaps and keys:
@@ -74,18 +85,38 @@ def profile(spec: Spec, frame: pd.DataFrame) -> Figure:
     keys |= {UNDER: {"color": "#666666", "linewidth": THICK + WIDER}} if under and not gaps else {}
     legend(figure, [Line2D([], [], label=name, **look) for name, look in keys.items()], "")
     style.lay_out(figure)  # positions are known only then
+    for axes, part in zip(grid, parts, strict=True):
+        name_lines(axes, names_at_ends(spec, frame[frame[spec.lines].isin(part)], looks))
+    return figure
+
+
+def names_at_ends(spec: Spec, frame: pd.DataFrame, looks: Mapping[Any, LineStyle]) -> dict[str, tuple[float, str]]:
+    """List the names of lines, with their losses, and where these end: height and colour."""
     ends = {}
-    for value in values:
-        line = frame[frame[spec.lines] == value].sort_values(spec.x)
+    for value, line in frame[frame[spec.lines].isin(looks)].groupby(spec.lines, sort=False):
+        line = line.sort_values(spec.x)
         name = line_label(spec.lines, value)
         if "loss" in line and np.isfinite(line["loss"].iloc[0]):
             some = f"; {line[TRAINED].iloc[0]}" if TRAINED in line and line[TRAINED].iloc[0] else ""
             some = "; none trained" if untrained(line).any() else some
             name += f" (loss {number(float(line['loss'].iloc[0]), 2)}{some})"
         ends[name] = (float(line["mean"].dropna().iloc[0]), looks[value].colour)
-    name_lines(axes, ends)
-    magnify(axes, spec, frame, looks, under)
-    return figure
+    return ends
+
+
+def pressed(frame: pd.DataFrame, lines: str) -> list[list[Any]]:
+    """Split lines into those near 1 and those that would press these together on one scale, if there are any such.
+
+    >>> frame = pd.DataFrame({"activation": list("abcd"), "mean": [-0.5, 0.0, 0.5, -19.0]})
+    >>> pressed(frame, "activation"), pressed(frame.head(3), "activation")
+    ([['a', 'b', 'c'], ['d']], [['a', 'b', 'c']])
+    """
+    ends = frame.groupby(lines, sort=False)["mean"].agg(["min", "max"]).dropna()
+    near = ends[(ends["min"] > -NEAR) & (ends["max"] < NEAR)]
+    whole, span = (max(one["max"].max() - one["min"].min(), 0.0) for one in (ends, near))
+    if len(near) < FEWEST_NEAR or len(near) == len(ends) or whole < FEWEST_NEAR * span:
+        return [list(ends.index)]
+    return [list(near.index), [value for value in ends.index if value not in near.index]]
 
 
 def draw(
@@ -145,42 +176,6 @@ def way(axes: Axes, last: int, ticks: int = 6) -> None:
     places = [one for one in range(last, 1, -each) if one - 1 > each / 2]
     axes.set_xticks([*places, 1])
     axes.set_xlim(last + 0.01 * last, 1 - 0.015 * last)
-
-
-def magnify(
-    axes: Axes, spec: Spec, frame: pd.DataFrame, looks: Mapping[Any, LineStyle], under: Mapping[Any, int]
-) -> None:
-    """Draw most lines again, magnified, where a few that fall deep press them together, and there is room below."""
-    ends = frame.groupby(spec.lines, sort=False)["mean"].agg(["min", "max"])
-    near = ends[(ends["min"] > -NEAR) & (ends["max"] < NEAR)]
-    low, high = axes.get_ylim()
-    if len(near) < 3 or (high - low) < 3 * (near["max"].max() - near["min"].min()) or crosses(axes, CORNER):
-        return
-    rows = frame[frame[spec.lines].isin(near.index)]
-    inset = axes.inset_axes(CORNER)
-    draw(inset, spec, rows, {value: looks[value] for value in near.index}, under, 1.2)
-    heights = drawn(rows).dropna()
-    pad = 0.08 * (heights.max() - heights.min())
-    inset.set_ylim(heights.min() - pad, heights.max() + pad)
-    way(inset, int(frame[spec.x].max()), 3)
-    inset.yaxis.set_major_locator(FixedLocator([math.log10(k * 10.0**n) for n in range(-4, 4) for k in (1, 3)]))
-    inset.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{10.0**y:.2g}"))
-    inset.tick_params(labelsize=7)
-    inset.set_title("those near 1, magnified", fontsize=7.5)
-
-
-def crosses(axes: Axes, box: tuple[float, float, float, float]) -> bool:
-    """Whether any line of some axes comes into a box, in parts of them: left, bottom, width and height."""
-    left, bottom, width, height = box
-    for line in axes.get_lines():
-        at = axes.transAxes.inverted().transform(axes.transData.transform(np.column_stack(line.get_data())))
-        at = at[np.isfinite(at).all(1)]
-        if len(at) > 1 and line.get_transform() == axes.transData:
-            x = np.linspace(left - 0.1, left + width + 0.02, 50)
-            y = np.interp(x, *at[np.argsort(at[:, 0], kind="stable")].T)
-            if ((y > bottom - 0.05) & (y < bottom + height + 0.06)).any():
-                return True
-    return False
 
 
 def dark(colour: str) -> tuple[float, ...]:

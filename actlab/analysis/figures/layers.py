@@ -117,6 +117,7 @@ def learned_parameters(cells: Cells) -> Drawing | None:
         return None
     frame["panel"] = frame["activation"] + ": " + frame["measure"]
     spec = Spec(GRID, x="step", lines="layer", panels="panel", columns="depth")
-    caption = f"{mean_of(frame)}, of means over units where each has its own. At most 8 layers are drawn."
+    caption = f"{mean_of(frame)}, of means over units where each has its own. At most 8 layers are drawn. Pictures "
+    caption += "of the same parameter have one scale."
     caption = f"{caption} {of_those_trained(frame, cells)}".strip()
     return drawing(cells, frame, spec, "Learned parameters over training", caption)
