@@ -94,8 +94,9 @@ def dead_by_depth(cells: Cells) -> Drawing | None:
     spec = Spec(NAMED_LINES, x="depth", lines="initialiser", looks=cells.looks, fitted=True)
     said = [definition("dead_fraction"), f"Before training, of all hidden layers together. {mean_of(frame)}."]
     said += ["Dashed: what theory expects of networks of infinite width."] * is_predicted(frame)
-    told = [key for key in keys if key in frame and frame[key].nunique(dropna=False) > 1]
-    said += [outside_sentence(frame[[*told, "outside"]], told)] * reaches_not(frame)
+    if reaches_not(frame):
+        told = [key for key in keys if key in frame and frame[key].nunique(dropna=False) > 1]
+        said.append(outside_sentence(frame[[*told, "outside"]], told))
     said += ["The axis ends above the greatest share.", *left_out]
     others = [key for key in keys if key in cells.keys and key not in names and key != "activation"]
     if frame["activation"].nunique() > 1:
