@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 
 from actlab.analysis import panels, report, style
-from actlab.analysis.document import document
+from actlab.analysis.document import document, titled
+from actlab.analysis.escaping import plain
 from actlab.analysis.figures import FIGURES
 from actlab.analysis.making import Made
 from actlab.analysis.pages.document import in_html
@@ -19,6 +20,11 @@ from tests.synthetic import frames
 @pytest.fixture(scope="module")
 def cells():
     return report.study_cells({}, {}, *frames(seeds=2))
+
+
+def test_a_short_question_is_the_title_of_a_report_and_its_name_a_label_below():
+    assert titled("depth", "Which *still* train?") == (plain("Which *still* train?"), "Study: `depth`")
+    assert titled("small_data", "x" * 500) == (plain("small_data"), "x" * 500)
 
 
 def test_every_block_has_its_markdown():

@@ -35,6 +35,20 @@ from actlab.study.settings import Setting
 TABLE, FIGURE = "table", "figure"
 
 
+MOST_IN_TITLE = 120  # letters
+
+
+def titled(name: str, question: str) -> tuple[str, str]:
+    """Choose what a report is titled with, as Markdown: a study's question where it is short; and what stands below.
+
+    >>> titled("depth", "Which still train?"), titled("depth", "")
+    (('Which still train?', 'Study: `depth`'), ('depth', ''))
+    """
+    if question and len(question) <= MOST_IN_TITLE:
+        return plain(question), f"Study: {code(name)}"
+    return plain(name), plain(question)
+
+
 def document(
     study: Mapping[str, Any],
     manifest: Mapping[str, Any],
@@ -64,13 +78,15 @@ def document(
     notes = {anchor(TABLE, key): below_the_rule(one.note, cells) for key, one in tables.items() if one}
     captions = {anchor(FIGURE, key): below_the_rule(one.caption, cells) for key, one in drawn.items() if one}
     below, alike = said_once(captions | notes, doubts)
-    question = str(study.get("question", ""))
+    question = str(study.get("question", "")).strip()
+    title, label = titled(name, question)
     at_once = {key: one for key, one in tables.items() if key == findings.STANDING and one}
-    title = at_once and question  # one function beside others is asked about, and no study that has a name
-    begin = (*([] if title else [Text(plain(question))]), *formulas(manifest), Text(of_which_runs(cells)))
+    if at_once and question:  # one function beside others is asked about, and no study that has a name
+        title, label = plain(question), ""
+    begin = (*([Text(label)] if label else []), *formulas(manifest), Text(of_which_runs(cells)))
     rest = {key: one for key, one in tables.items() if key not in at_once}
     return [
-        Section(1, plain(title or name), begin),
+        Section(1, title, begin),
         *(table_section(one, below[anchor(TABLE, key)], 2) for key, one in at_once.items()),
         Section(2, "What was found", (what_was_found(cells, tables, drawn),)),
         *([Section(2, "What to doubt", (Items(doubts),), DOUBTS)] if doubts else []),
