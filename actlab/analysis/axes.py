@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from actlab.analysis import style
-from actlab.analysis.drawings import NAMED, RANGED
+from actlab.analysis.drawings import RANGED
 from actlab.analysis.layout import number, setting, words
 from actlab.analysis.looks import MARKERS, LineStyle, from_palette
 from actlab.measures import about
@@ -74,7 +74,7 @@ def panel_title(column: str, value: Any) -> str:
     >>> panel_title("data", "wine"), panel_title("width", 64)
     ('wine', 'width 64')
     """
-    return title(str(value) if column in NAMED else f"{words(column)} {setting(value)}")
+    return title(str(value) if column in ("activation", "data") else f"{words(column)} {setting(value)}")
 
 
 def curve(
