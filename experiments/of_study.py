@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import pandas as pd
 
 from actlab.analysis.cells import Cells
-from actlab.analysis.claims import EXACTLY, INCONCLUSIVE, ONLY_IF, SUPPORTED, Verdict, claimed
+from actlab.analysis.claims import DOUBT, EXACTLY, INCONCLUSIVE, ONLY_IF, SUPPORTED, Verdict, claimed
 from actlab.analysis.documents import markdown_table
 from actlab.analysis.intervals import Interval
 from actlab.analysis.layout import number
@@ -56,7 +56,7 @@ def verdicts(claims: Sequence[Callable[[Cells], Verdict]], cells: Cells, study: 
         only = f": {one.condition.partition('; contradicted at ')[0]}" if one.verdict == ONLY_IF else ""
         if one.verdict == INCONCLUSIVE and f"{SUPPORTED} at" in one.condition:  # not of the least favourable alone
             only = f" {one.condition}"
-        least = one.evidence.partition("; least favourable: ")[2].partition(" (")[0]
+        least = one.evidence.partition("; least favourable: ")[2].partition(DOUBT)[0].partition(" (")[0]
         at = f"{least}: " if least and least in one.condition else ""
         lines.append([one.id, f"{whose}{one.statement}", claimed(one), f"{at}{measured(one)}", f"{one.verdict}{only}"])
     table = markdown_table(["claim", "said", "bound", "measured", "verdict"], lines)

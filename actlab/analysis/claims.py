@@ -97,6 +97,8 @@ class Verdict:
 COLUMNS = tuple(field.name for field in fields(Verdict) if field.name != "under")
 """Of the table of claims; what was found under each condition is in a table beside it, ``CONDITIONS``."""
 CONDITIONS = "conditions"
+DOUBT = "; to doubt: "
+"""What stands in ``evidence`` before what to doubt of the selections that it rests on, at its end."""
 Claim = Callable[[Cells], Verdict]
 Texts = Mapping[str, str]
 

@@ -13,7 +13,16 @@ import numpy as np
 
 from actlab.analysis import bimodal
 from actlab.analysis.cells import Cells, cell_keys
-from actlab.analysis.confounds import cells_named, epochs, initialisations, parameters, same_seeds, that_chose
+from actlab.analysis.confounds import (
+    MOST_NAMED,
+    cell,
+    cells_named,
+    epochs,
+    initialisations,
+    parameters,
+    same_seeds,
+    that_chose,
+)
 from actlab.analysis.deviations import MOST_REASONS, inside_or_not, those_with
 from actlab.analysis.escaping import plain
 from actlab.analysis.findings.base import Tables, keys_of, named, varied
@@ -23,6 +32,7 @@ from actlab.analysis.intervals import FEWEST, wilson_bounds
 from actlab.analysis.layout import Table, in_markdown, records, words
 from actlab.analysis.notes import listed
 from actlab.analysis.outscored import of_selection
+from actlab.analysis.stages import AGAIN, stale
 from actlab.analysis.tables.times import TIME
 from actlab.analysis.variation import SEED, SPLIT, numbers_of, of_what
 from actlab.later import pd
@@ -109,6 +119,26 @@ def ends_of_grid(cells: Cells, tables: Tables) -> str:
     return (
         f"Some {plain(words(over))} trains in {some}, and in {number} of these the selected one is "
         f"an end of {grid}: a better one may lie beyond, for {those}."
+    )
+
+
+def selected_before(cells: Cells, tables: Tables) -> str:
+    """Name the cells that are shown at a value which today's tuning runs would not select, and what selects again."""
+    found = stale(cells)
+    if found.empty:
+        return ""
+    over, keys = plain(words(cells.over)), varied(cells.selection, cells.selected_keys)
+    each = [
+        f"{cell(row, keys) if keys else 'the only cell'} at {in_markdown(row[cells.over], cells.over)}, by today's "
+        f"{in_markdown(row['by_rule'], cells.over)}"
+        for row in records(found.head(MOST_NAMED))
+    ]
+    each += [f"{len(found) - len(each)} more"] if len(found) > len(each) else []
+    number = len(cells.selection[cells.selected_keys].drop_duplicates()) if cells.selected_keys else 1
+    return (
+        f"In {len(found)} of {counted(number, 'cell')} the {over} was selected before all of today's tuning runs were "
+        f"there, which would select another: {'; '.join(each)}. What is shown, and every verdict on it, is of the old "
+        f"one: `{AGAIN}` in the study's folder selects again."
     )
 
 
@@ -233,6 +263,7 @@ RULES: tuple[Callable[[Cells, Tables], str], ...] = (
     untrained,
     different_starts,
     ends_of_grid,
+    selected_before,
     lucky,
     outscored,
     diverged,

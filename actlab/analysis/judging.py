@@ -14,20 +14,25 @@ from actlab.analysis.cells import Cells
 from actlab.analysis.claims import (
     AT_LEAST,
     CONTRADICTED,
+    DOUBT,
     EXACTLY,
     INCONCLUSIVE,
     SUPPORTED,
     Verdict,
     at_least,
 )
+from actlab.analysis.escaping import bare
 from actlab.analysis.intervals import COMPUTED, UNBOUNDED, Interval, quantity_of
 from actlab.analysis.notes import listed
+from actlab.analysis.outscored import of_selection
+from actlab.analysis.stages import AGAIN, stale
 from actlab.analysis.stats import paired_differences
 from actlab.later import pd
 from actlab.measures import Measure, about
 from actlab.naming import show
 
-MOST_ENDS = 3  # named of the cells whose selected value is an end of its grid
+MOST_ENDS = 3  # named of the cells that cap a verdict
+EARLIER = "values selected before today's tuning runs, which would select others"
 
 
 def computed(value: float) -> Interval:
@@ -160,18 +165,46 @@ def at_grid_end(cells: Cells, rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def capped(verdict: Verdict, cells: Cells, rows: pd.DataFrame) -> Verdict:
-    """Cap a verdict at inconclusive where what it compares was selected at an end of its grid.
+    """Cap a verdict at inconclusive where a selection that it rests on breaks the rule of a fair comparison.
+
+    Each network is to have the value that the rule prefers among enough of them. That is not so where it is an end of
+    its grid (a better one may lie beyond), and where it was selected before the grid was widened, and today's rule
+    selects another (``stages.stale``).
+
+    A selected value that another one clearly outscores on the test split (``outscored``) breaks no rule: validation
+    loss chose, as was written beforehand, and a cap would let the test split choose. It is a doubt, and told in the
+    evidence of every verdict that rests on the cell.
 
     Args:
         verdict: from ``judge``.
         cells: the study's.
         rows: the selected runs that it compares.
     """
-    ends = at_grid_end(cells, rows)
-    if ends.empty or verdict.verdict == INCONCLUSIVE:
-        return verdict
-    named = [", ".join(f"{key} {show(value)}" for key, value in row.items()) for row in ends.to_dict("records")]
+    broken = [
+        f"{why}: {some_cells(found)}"
+        for why, found in (
+            ("selected values at an end of their grid", at_grid_end(cells, rows)),
+            (f"{EARLIER} ({AGAIN} in the study's folder selects again)", stale_in(cells, rows)),
+        )
+        if len(found)
+    ]
+    doubts = list(filter(None, [bare(of_selection(cells, rows)) if cells.select is not None else ""]))
+    if verdict.verdict == INCONCLUSIVE:  # there is nothing to cap: it is told all the same
+        doubts = [*broken, *doubts]
+    elif broken:
+        condition = f"(would be '{verdict.verdict}', but for {'; and '.join(broken)}) {verdict.condition}".strip()
+        verdict = replace(verdict, verdict=INCONCLUSIVE, condition=condition)
+    return replace(verdict, evidence=f"{verdict.evidence}{DOUBT}{'; '.join(doubts)}") if doubts else verdict
+
+
+def stale_in(cells: Cells, rows: pd.DataFrame) -> pd.DataFrame:
+    """Take those of the cells of some selected runs whose value today's rule would not select; see ``stale``."""
+    found, by = stale(cells), cells.selected_keys
+    return found.merge(rows[by].drop_duplicates(), on=by)[[*by, cells.over]] if len(found) and by else found
+
+
+def some_cells(cells: pd.DataFrame) -> str:
+    """Name cells by all of their keys, the first few of many."""
+    named = [", ".join(f"{key} {show(value)}" for key, value in row.items()) for row in cells.to_dict("records")]
     more = f"; and {len(named) - MOST_ENDS} more" if len(named) > MOST_ENDS else ""
-    where = f"{'; '.join(named[:MOST_ENDS])}{more}"
-    why = f"would be '{verdict.verdict}', but for selected values at an end of their grid: {where}"
-    return replace(verdict, verdict=INCONCLUSIVE, condition=f"({why}) {verdict.condition}".strip())
+    return f"{'; '.join(named[:MOST_ENDS])}{more}"

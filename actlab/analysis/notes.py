@@ -15,6 +15,7 @@ from actlab.analysis.escaping import plain
 from actlab.analysis.intervals import FEWEST, NO_INTERVAL, WILSON, wilson_bounds
 from actlab.analysis.layout import words
 from actlab.analysis.marking import advice, marks_note
+from actlab.analysis.stages import stale
 from actlab.analysis.variation import BOTH, EITHER, independent, of_what, over_repeats, split_varies
 from actlab.later import pd
 from actlab.measures import GEOMETRIC, Measure, about
@@ -257,10 +258,7 @@ def shown_seeds(cells: Cells) -> str:
 
 def other_by_rule(cells: Cells) -> str:
     """Say in how many cells the tuning runs that there are now would select another value than is stored."""
-    table = cells.selection
-    by_cell = table.groupby(cells.selected_keys, dropna=False) if cells.selected_keys else table.groupby(lambda _: 0)
-    there = by_cell["selected"].transform("any")
-    other = int((table["by_rule"] & ~table["selected"] & there).sum())
+    other = len(stale(cells))
     if not other:
         return ""
     return (

@@ -31,17 +31,18 @@ LUCK = 0.001
 """The probability that one comparison says so by luck alone, at most: a study makes hundreds."""
 
 
-def outscored(cells: Cells) -> pd.DataFrame:
+def outscored(cells: Cells, rows: pd.DataFrame | None = None) -> pd.DataFrame:
     """Find the cells of which another value of the swept key clearly scores better than the selected one.
 
     Args:
         cells: the study's.
+        rows: the selected runs whose cells are looked at; all by default.
 
     Returns:
         one row per such cell, the widest gap first: its keys, the selected value and its ``estimate``, the ``other``
         value that is ahead the furthest, its ``other_estimate`` and number of runs ``n``, ``measure`` and ``gap``.
     """
-    found = pd.DataFrame(compared(cells) if len(cells.selection) and not cells.untrained else [])
+    found = pd.DataFrame(compared(cells, rows) if len(cells.selection) and not cells.untrained else [])
     return found.sort_values("gap", ascending=False, kind="stable") if len(found) else found
 
 
@@ -57,20 +58,20 @@ def with_outscored(frame: pd.DataFrame, cells: Cells) -> pd.DataFrame:
     return out.assign(outscored_by=out["outscored_by"].fillna(""))
 
 
-def compared(cells: Cells) -> Iterator[dict[str, Any]]:
+def compared(cells: Cells, rows: pd.DataFrame | None = None) -> Iterator[dict[str, Any]]:
     """Compare the runs of each cell at its selected value with those at every other, and yield what is clear."""
-    by, over, shown = cells.selected_keys, cells.over, set(cells.selected["run"])
+    by, over, shown = cells.selected_keys, cells.over, set((cells.selected if rows is None else rows)["run"])
     classes = cells.runs["task"] == "classification"
     runs = cells.runs.assign(
         measure=np.where(classes, "test_accuracy", "test_loss"),
         value=np.where(classes, cells.runs["test_accuracy"], cells.runs["test_loss"]).astype(float),
     )
-    for _, rows in runs.groupby(by, dropna=False, sort=False) if by else [((), runs)]:
-        here = rows[rows["run"].isin(shown)]
+    for _, own in runs.groupby(by, dropna=False, sort=False) if by else [((), runs)]:
+        here = own[own["run"].isin(shown)]
         if here.empty:
             continue
         record = about(str(here["measure"].iloc[0]), cells.own)
-        others = rows[rows[over] != here[over].iloc[0]].groupby(over)
+        others = own[own[over] != here[over].iloc[0]].groupby(over)
         gaps = {value: how_far(there, here, record) for value, there in others}
         clear = {value: size for value, size in gaps.items() if size == size}
         if clear:
@@ -114,9 +115,13 @@ def written(runs: pd.DataFrame, cells: Cells, by: list[str]) -> str:
     return estimate(records(summarise(runs[["run", "measure", "value"]], runs, keys, own=cells.own))[0], 3)
 
 
-def of_selection(cells: Cells) -> str:
-    """Say in how many cells another value clearly scores better, and name the first; empty where in none."""
-    found = outscored(cells)
+def of_selection(cells: Cells, rows: pd.DataFrame | None = None) -> str:
+    """Say in how many cells another value clearly scores better, and name the first; empty where in none.
+
+    Args:
+        cells, rows: as ``outscored`` takes them.
+    """
+    found = outscored(cells, rows)
     if found.empty:
         return ""
     over, keys = plain(words(cells.over)), varied(cells.selection, cells.selected_keys)
@@ -127,5 +132,6 @@ def of_selection(cells: Cells) -> str:
     ]
     each += [f"{len(found) - len(each)} more"] if len(found) > len(each) else []
     metrics = listed([plain(words(name)) for name in dict.fromkeys(found["measure"])])
-    of = counted(len(cells.selected[cells.selected_keys].drop_duplicates()) if cells.selected_keys else 1, "cell")
+    own = cells.selected if rows is None else rows
+    of = counted(len(own[cells.selected_keys].drop_duplicates()) if cells.selected_keys else 1, "cell")
     return f"in {len(found)} of {of} another {over} has a clearly better {metrics}: {'; '.join(each)}"

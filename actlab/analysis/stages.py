@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from actlab import commands
 from actlab.analysis.layout import words
 from actlab.later import pd
 from actlab.naming import counted
@@ -16,6 +17,9 @@ from actlab.study.selection import of_sweep
 
 if TYPE_CHECKING:
     from actlab.analysis.cells import Cells
+
+AGAIN = commands.typed("run", "study.yaml", "--out", ".", "--reselect")
+"""What selects again, typed in a study's folder."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,30 @@ def as_stored(selection: pd.DataFrame, tuning_runs: pd.DataFrame, keys: Sequence
     chosen = tuning_runs.loc[tuning_runs["run"].isin(tuning.chosen), list(keys)].drop_duplicates()
     stored = selection[list(keys)].merge(chosen.assign(_stored=True), on=list(keys), how="left")["_stored"].eq(True)
     return selection.assign(by_rule=selection["selected"], selected=stored.to_numpy())
+
+
+def stale(cells: Cells) -> pd.DataFrame:
+    """Find the cells of which the tuning runs that there are now would select another value than the stored one.
+
+    What was selected stays in force when a grid is widened after it, since its fresh runs are of that value; the rule
+    is asked again of all values, where each has as many tuning runs as the selected one.
+
+    Args:
+        cells: the study's.
+
+    Returns:
+        one row per such cell: its keys, the stored value, and ``by_rule``: the one that the rule selects now.
+    """
+    by, over = cells.selected_keys, cells.over
+    if cells.tuning is None or cells.selection.empty:
+        return pd.DataFrame(columns=[*by, over, "by_rule"])
+    table = cells.selection
+    groups = table.groupby(by, dropna=False) if by else table.groupby(lambda _: 0)
+    tuned = groups["runs"].transform("min") == groups["runs"].transform("max")
+    stored = table[table["selected"] & ~table["by_rule"] & tuned]
+    now = table.loc[table["by_rule"], [*by, over]].rename(columns={over: "by_rule"})
+    found = stored[[*by, over]].merge(now, on=by) if by else stored[[over]].merge(now, "cross")
+    return found.reset_index(drop=True)
 
 
 def superseded(runs: pd.DataFrame, tuning: Tuning, selection: pd.DataFrame, keys: Sequence[str]) -> pd.Series:

@@ -18,6 +18,7 @@ from actlab.analysis.claims import (
     AT_LEAST,
     AT_MOST,
     CONTRADICTED,
+    DOUBT,
     EXACTLY,
     INCONCLUSIVE,
     ONLY_IF,
@@ -175,7 +176,7 @@ def point(axes: Axes, place: int, row: Under, dash: Any) -> None:
 
 def axis(one: Verdict, names: Sequence[str] = ()) -> str:
     """Say what the numbers are, with their unit, in lines that are as long as the axis: long names leave it less."""
-    said = one.evidence.partition("; least favourable: ")[0].replace("$", r"\$")
+    said = one.evidence.partition(DOUBT)[0].partition("; least favourable: ")[0].replace("$", r"\$")
     more = f" ({one.unit})" if one.unit and one.unit.replace(" / ", " per ") not in said else ""
     longest = max((len(line) for name in names for line in name.split("\n")), default=0)
     return textwrap.fill(f"{said}{more}", LETTERS["axis"] - int(NARROWER * max(longest - 14, 0)))

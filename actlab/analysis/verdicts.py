@@ -15,6 +15,7 @@ from actlab import commands
 from actlab.analysis.claims import (
     CONDITIONS,
     CONTRADICTED,
+    DOUBT,
     FAILED,
     INCONCLUSIVE,
     ONLY_IF,
@@ -207,12 +208,14 @@ def of_verdict(
     """
     heading = f"{one.id}: {plain(one.statement)} — {one.verdict}"
     head = remark(one)
+    said, _, doubt = one.evidence.partition(DOUBT)
     again = "makes the numbers again and decides" if part.study else "computes what its rule lacks and decides"
     lines = [
         f"Claimed: {claimed(one)}. Found: {plain(measured(one))}"
         + (f" ({plain(one.method)})." if one.method and one.method != COMPUTED else "."),
         *([f"It {plain(head)}." if head.startswith("would") else f"To know: {plain(head)}."] if head else []),
-        f"The number: {plain(one.evidence)}.",
+        f"The number: {plain(said)}.",
+        *([f"To doubt: {plain(doubt)}."] if doubt else []),
         f"{'Scope' if part.study else 'Computed without a network, on'}: {plain(part.scope)}.",
         f"[Rule]({part.name}/{part.rule}), [numbers]({part.name}/tables/claims.csv)"
         + f", [of each condition]({part.name}/tables/claims-{CONDITIONS}.csv)" * bool(one.under)

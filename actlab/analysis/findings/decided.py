@@ -14,6 +14,7 @@ from actlab.analysis.claims import (
     COLUMNS,
     CONDITIONS,
     CONTRADICTED,
+    DOUBT,
     EXACTLY,
     FAILED,
     INCONCLUSIVE,
@@ -106,7 +107,7 @@ def with_its_number(one: Verdict) -> str:
         if one.low == one.high == one.effect:
             return f"a law, which holds in all {one.n} cases"
         return f"{asked} of every case, found {number(one.low)} to {number(one.high)}; {inner}" if one.n else asked
-    least = PARENTHESES.sub("", one.evidence.partition(LEAST)[2])
+    least = PARENTHESES.sub("", one.evidence.partition(LEAST)[2].partition(DOUBT)[0])
     if least and one.verdict in (ONLY_IF, INCONCLUSIVE):
         texts = under_conditions(one, PARENTHESES.sub("", inner), least)
         if len(texts) <= MOST_LONG:
