@@ -265,7 +265,7 @@ def leaky_table(cells: Cells) -> str:
         for name in ("relu", "leaky_relu"):
             values = dying_relu.by_depth(dying_relu.final(cells, dying_relu.harsh(cells, name), measure), measure)
             columns[f"{words}, `{name}`"] = {at: mean_of(one, measure) for at, one in values.items()}
-        apart = dying_relu.against_relu(cells, measure)
+        apart = dying_relu.by_depth(dying_relu.against_relu(cells, measure), "difference")
         columns[f"{words}, difference"] = {at: mean_of(one, measure, True) for at, one in apart.items()}
     at = list(next(iter(columns.values())))
     return markdown_table(["", *columns], [[one, *(column.get(one, "–") for column in columns.values())] for one in at])

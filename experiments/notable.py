@@ -146,7 +146,8 @@ def leaky_in_words(cells: Cells) -> str:
     trained = {name: int(deep.loc[deep["activation"] == name, "trained"].sum()) for name in ("relu", "leaky_relu")}
     number = {name: int((deep["activation"] == name).sum()) for name in trained}
     least = min(rows["depth"])
-    gain = mean_of(dying_relu.against_relu(cells, "test_accuracy")[f"depth {least}"], "test_accuracy", True)
+    gains = dying_relu.by_depth(dying_relu.against_relu(cells, "test_accuracy"), "difference")
+    gain = mean_of(gains[f"depth {least}"], "test_accuracy", True)
     return (
         "So a small negative slope keeps units from being dead in name; many pass next to no gradient all the same. "
         f"In accuracy leaky ReLU differs from ReLU by {gain} at {least} layers; at more, hardly any network trains at "

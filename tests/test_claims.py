@@ -447,7 +447,7 @@ def test_a_share_is_of_the_units_that_were_alive_at_the_start():
     fill(steps, runs, runs["learning_rate"] == 0.1, values)
     one = dying_relu.relu_units_die(build_cells(runs, steps, layers))
     assert one.estimate == pytest.approx(0.5)
-    assert one.evidence.startswith("dead at the end / alive at the start, a seed's mean over depth 2 and 1 start (auto")
+    assert one.evidence.startswith("dead at the end / alive at the start, by depth, a seed's mean over 1 start (auto")
 
 
 def test_a_diverged_run_does_not_move_its_seeds_mean():

@@ -1,0 +1,123 @@
+"""Claims of the trial by what they are asked of: each depth or task, some of them, the order alone, all networks."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from actlab.analysis.cells import build_cells
+from actlab.analysis.claims import CONTRADICTED, INCONCLUSIVE, ONLY_IF, SUPPORTED
+from actlab.analysis.conditions import by_condition
+from benchmarks.judged import complexity as patterns
+from benchmarks.judged import tasks as on_tasks
+from benchmarks.judged.made import TWO, cells_of, first_records, named, runs_of
+from experiments import bias_shift, complexity, dying_relu, equal_shift, normalising, tasks
+from tests.synthetic import frames
+
+SPREAD = np.array([0.001, -0.001, 0.002, 0.0, -0.002])
+SEEDS = 15
+
+
+def spread(runs):
+    """Small differences between seeds, so that means have intervals."""
+    return np.resize(SPREAD, int(runs["seed"].max()) + 1)[runs["seed"]]
+
+
+def words_of(one):
+    """{condition: what was found under it}."""
+    return {name: word for name, _, word in by_condition(one)[1]}
+
+
+def dying_at(died):
+    """Cells of ReLU at its harsh rate; {depth: share that died}."""
+    runs, steps, layers = frames(("relu",), (2, 5), (0.01, 0.1), SEEDS, 50, 50, 50, optimizer="adam")
+    at_end = steps.groupby("run")["step"].transform("max") == steps["step"]
+    own = steps["run"].map(runs.set_index("run")["depth"]).map(died)
+    noise = steps["run"].map(pd.Series(spread(runs), runs["run"]))
+    steps = steps.assign(died_fraction=np.where(at_end, own + noise, 0.0), born_dead_fraction=0.0)
+    return build_cells(runs.assign(status="ok"), steps, layers)
+
+
+def test_that_units_die_is_asked_of_each_depth():
+    """Its mean over depths was 0.1, ten times what is claimed, all of it one depth's."""
+    one = dying_relu.relu_units_die(dying_at({2: 0.002, 5: 0.2}))
+    assert words_of(one) == {"adam at 0.1, depth 5": SUPPORTED, "adam at 0.1, depth 2": CONTRADICTED}
+    assert one.verdict == ONLY_IF
+    assert dying_relu.relu_units_die(dying_at({2: 0.2, 5: 0.2})).verdict == SUPPORTED
+
+
+@pytest.mark.parametrize(("trains", "word"), [(0.0, INCONCLUSIVE), (0.4, INCONCLUSIVE), (0.6, SUPPORTED)])
+def test_where_next_to_none_trains_accuracies_decide_nothing(trains, word):
+    """Failures beside failures: of five layers so many pairs have a network that trained."""
+    runs, steps, layers = frames(("relu", "leaky_relu"), (2, 5), (0.01, 0.1), SEEDS, 50, 50, 50, optimizer="adam")
+    runs = runs.assign(status="ok", trained=(runs["depth"] == 2) | (runs["seed"] < trains * SEEDS))
+    gain = 0.3 * (runs["activation"] == "leaky_relu") + spread(runs) * (1 + (runs["activation"] == "relu"))
+    steps = steps.assign(test_accuracy=0.2 + steps["run"].map(pd.Series(gain.to_numpy(), runs["run"])))
+    one = dying_relu.leaky_performs(build_cells(runs, steps, layers))
+    found = words_of(one)
+    assert found.pop("depth 2", one.verdict) == SUPPORTED
+    if word == INCONCLUSIVE:
+        assert found == {f"depth 5, where one of the two trains in {trains * SEEDS:.0f} of 15 pairs": INCONCLUSIVE}
+    assert one.verdict == word
+
+
+def test_alpha_is_to_leave_its_start_on_each_task():
+    """One task on which it stays is named; the mean over tasks hid it."""
+    runs = runs_of(named("prelu") | on_tasks.ON_TASKS, 20)
+    moved = np.where(runs["data"] == "wine", 0.01, 0.3) + spread(runs)
+    layers = first_records(runs, layer=1, alpha=0.25 + moved)
+    one = tasks.prelu_moves(cells_of(runs.assign(test_accuracy=np.nan, test_r2=np.nan), layers=layers))
+    words = words_of(one)
+    assert len(words) == 20
+    assert {name for name, word in words.items() if word == CONTRADICTED} == {"wine, adam", "wine, momentum"}
+
+
+@pytest.mark.parametrize(("gain", "verdict"), [(0.05, SUPPORTED), (0.0, CONTRADICTED)])
+def test_some_tasks_are_one_at_least_under_either_optimizer(gain, verdict):
+    """A gain on one task under one optimizer alone is what "some" says; of each optimizer was asked until now."""
+    runs = runs_of(named("swish", "gelu") | on_tasks.ON_TASKS, 20)
+    there = (runs["activation"] == "swish") & (runs["data"] == "wine") & (runs["optimizer"] == "momentum")
+    noise = np.random.default_rng(0).normal(scale=0.002, size=len(runs))
+    one = tasks.swish_beats_gelu_somewhere(cells_of(runs.assign(test_accuracy=0.8 + gain * there + noise, test_r2=0.0)))
+    assert one.verdict == verdict
+    assert one.method.endswith("99.75 %, all 20 tasks and optimizers")
+    assert one.evidence.endswith("wine, momentum") == (gain > 0)
+
+
+def test_gains_that_rise_and_fall_are_not_in_order():
+    """A hump has a slope, and no order; what rises has both."""
+    hump, rise = (pd.DataFrame([gains, gains], columns=range(1, 6)) for gains in ([0, 2, 5, 4, 1], [0, 1, 2, 5, 9]))
+    assert complexity.in_order(rise).tolist() == [1.0, 1.0]
+    assert complexity.in_order(hump).tolist() == pytest.approx([0.2, 0.2])
+    assert complexity.furthest({"rise": pd.DataFrame([[0.0, 1, 2]], columns=[1, 2, 4])}) == pytest.approx(0, abs=1e-12)
+    assert complexity.furthest({"hump": pd.DataFrame([[0.0, 3, 0]], columns=[1, 2, 4])}) == pytest.approx(2)
+    orders = [patterns.reversing(k, 4) for k in range(7)]
+    reversed_pairs = [sum(a > b for i, a in enumerate(one) for b in one[i:]) for one in orders]
+    assert reversed_pairs == list(range(7))
+
+
+def test_networks_that_overflow_count_with_the_least_that_their_variance_is():
+    factors = {"activation": ("selu",), "width": (256,), "residual": (True,), "standardize": (True,)}
+    runs = runs_of(factors | {"weight_init": ("lecun_normal",)}, 20)
+    variance = np.where(runs["seed"] < 7, np.inf, 1e33 * (1 + np.abs(spread(runs)))).astype(np.float32)
+    one = normalising.each_condition_is_needed(
+        cells_of(runs, layers=first_records(runs, layer=100, act_mean=0.0, act_var=variance))
+    )
+    assert (one.verdict, one.n) == (SUPPORTED, 20)
+    assert one.estimate == pytest.approx((7 * normalising.MOST + 13 * 33) / 20, abs=0.01)
+    assert "7 of 20 overflowed" in one.evidence
+
+
+def test_at_one_rate_the_shift_is_compared_at_each():
+    """What a higher rate of ReLU's does is no part of it: here the shift is the rate's alone."""
+    runs = runs_of(named("relu", "leaky_relu", "elu") | {"optimizer": TWO, "learning_rate": (1e-3, 1e-2)}, 20)
+    shift = np.where(runs["learning_rate"] == 1e-3, 0.3, 0.6) + spread(runs) * (1 + (runs["activation"] == "elu"))
+    layers = first_records(runs, layer=2, preact_mean_share=shift)
+    one = equal_shift.less_than_relu_at_equal_rates(cells_of(runs, layers=layers))
+    assert one.verdict == CONTRADICTED
+    assert set(words_of(one)) == {f"{name} at {rate:g}" for name in TWO for rate in (1e-3, 1e-2)}
+    low = np.where(runs["activation"] == "elu", 0.4, 1.0) * shift
+    assert (
+        equal_shift.less_than_leaky_at_equal_rates(cells_of(runs, layers=layers.assign(preact_mean_share=low))).verdict
+        == SUPPORTED
+    )
+    assert (equal_shift.LESS, equal_shift.OF) == (bias_shift.LESS, "preact_mean_share")
