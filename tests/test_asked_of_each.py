@@ -6,7 +6,6 @@ import pytest
 
 from actlab.analysis.cells import build_cells
 from actlab.analysis.claims import CONTRADICTED, INCONCLUSIVE, ONLY_IF, SUPPORTED
-from actlab.analysis.conditions import by_condition
 from benchmarks.judged import complexity as patterns
 from benchmarks.judged import tasks as on_tasks
 from benchmarks.judged.made import TWO, cells_of, first_records, named, runs_of
@@ -24,7 +23,7 @@ def spread(runs):
 
 def words_of(one):
     """{condition: what was found under it}."""
-    return {name: word for name, _, word in by_condition(one)[1]}
+    return {row.condition: row.verdict for row in one.under}
 
 
 def dying_at(died):

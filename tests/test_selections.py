@@ -7,7 +7,7 @@ import pytest
 
 from actlab.analysis import doubts, verdicts
 from actlab.analysis.claims import AT_LEAST, DOUBT, INCONCLUSIVE, SUPPORTED, judge
-from actlab.analysis.conditions import by_condition
+from actlab.analysis.conditions import remark
 from actlab.analysis.findings.decided import with_its_number
 from actlab.analysis.judging import capped
 from actlab.analysis.notes import selection_note
@@ -90,12 +90,11 @@ def test_a_verdict_on_a_stale_selection_is_capped_and_no_other():
     cells = staged({"relu": 1e-3, "elu": 1e-3}, {"relu": BEST_IS_3RD, "elu": BEST_IS_2ND})
     one = verdict_on(cells, "relu", "elu")
     assert one.verdict == INCONCLUSIVE
-    head, rows = by_condition(one)
-    assert head == (
+    assert remark(one) == (
         "would be 'supported', but for values selected before today's tuning runs, which would select others "
         f"({AGAIN} in the study's folder selects again): activation relu, learning_rate 0.001"
     )
-    assert [word for _, _, word in rows] == [SUPPORTED] * 2
+    assert [row.verdict for row in one.under] == [SUPPORTED] * 2
     assert verdict_on(cells, "elu").verdict == SUPPORTED
 
 

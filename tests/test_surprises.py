@@ -15,7 +15,7 @@ from actlab.analysis.claims import (
 )
 from actlab.analysis.intervals import Interval
 from actlab.analysis.layout import write_table
-from actlab.analysis.surprises import beyond, surprising
+from actlab.analysis.surprises import beyond, sentence, surprising
 from actlab.analysis.verdicts import Part, table
 from experiments.surprises import surprises
 
@@ -65,3 +65,12 @@ def test_a_line_has_the_claim_the_number_its_interval_and_a_link(tmp_path):
     assert f"“says L2a” is **true only under some conditions**: {sides}, where" in text
     assert "the claim needs at least 0.2 (a gain; [L2a](results/claims/report.md#l2a))" in text
     assert "**1 verdicts" not in text
+
+
+def test_what_is_doubted_of_a_selection_is_said_behind_what_the_number_is():
+    one = verdict(
+        "M2d", "mish", CONTRADICTED, evidence="a gain; least favourable: adam; to doubt: another rate scores better"
+    )
+    text = sentence(one, "results/report.md")
+    assert "measured at adam: " in text
+    assert "(a gain; to doubt: another rate scores better; [M2d](results/report.md#m2d))" in text

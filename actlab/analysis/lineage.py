@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from actlab.analysis.claims import AT_LEAST, CONTRADICTED, ONLY_IF, SUPPORTED, Under, Verdict, at_least
+from actlab.analysis.claims import AT_LEAST, CONTRADICTED, DOUBT, ONLY_IF, SUPPORTED, Under, Verdict, at_least
 from actlab.analysis.conditions import interval_of, least_favourable, told_apart
 from actlab.analysis.escaping import code, plain
 from actlab.analysis.findings.decided import LEAST
@@ -106,7 +106,8 @@ class Link:
         >>> Link(None, None, ("R3a", "L1a")).alike
         """
         ends = [one for one in (self.fault, self.repair) if one]
-        texts = {one.evidence.partition(LEAST)[0].replace(one.activation or "–", "…") for one in ends}
+        said = {one: one.evidence.partition(DOUBT)[0].partition(LEAST)[0] for one in ends}
+        texts = {text.replace(one.activation or "–", "…") for one, text in said.items()}
         return len(texts) == 1 if len(ends) == 2 else None
 
     @property
@@ -207,7 +208,7 @@ def measured_of(one: Verdict | None, row: Under | None) -> str:
     """Write what was found, at which condition, the claim's verdict, and what the number is."""
     if one is None:
         return "–"
-    evidence, _, least = one.evidence.partition(LEAST)
+    evidence, _, least = one.evidence.partition(DOUBT)[0].partition(LEAST)
     condition = row.condition if row else least
     number = with_interval(interval_of(row or one)) + f" at {condition}" * bool(condition)
     if row is None and told_apart(one):

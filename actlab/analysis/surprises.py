@@ -8,7 +8,7 @@ story's claims. What is computed is left out: whoever reads the formula knows it
 import re
 from collections.abc import Sequence
 
-from actlab.analysis.claims import AT_LEAST, AT_MOST, CONTRADICTED, ONLY_IF, WITHIN, Verdict, claimed
+from actlab.analysis.claims import AT_LEAST, AT_MOST, CONTRADICTED, DOUBT, ONLY_IF, WITHIN, Verdict, claimed
 from actlab.analysis.conditions import measured, told_apart
 from actlab.analysis.findings.decided import LEAST
 from actlab.analysis.intervals import COMPUTED
@@ -55,10 +55,11 @@ def sentence(one: Verdict, page: str = "") -> str:
         page: the page that it stands on; by default that on which the sentence does.
     """
     whose = f"`{one.activation}`: " if one.activation else ""
-    evidence, _, least = one.evidence.partition(LEAST)
+    said, begins, doubt = one.evidence.partition(DOUBT)
+    evidence, _, least = said.partition(LEAST)
     both = told_apart(one)
     text = both or f"measured{f' at {least}' if least else ''}: {measured(one)}"
     return (
         f"{whose}“{one.statement}” is **{'true only under some conditions' if both else one.verdict}**: {text}, "
-        f"where the claim needs {claimed(one)} ({evidence}; [{one.id}]({page}#{one.id.lower()}))."
+        f"where the claim needs {claimed(one)} ({evidence}{begins}{doubt}; [{one.id}]({page}#{one.id.lower()}))."
     )

@@ -136,7 +136,7 @@ def title(one: Verdict) -> str:
 
 def why(one: Verdict) -> str:
     """Say in short why a verdict is not what its numbers alone make it."""
-    return remark(one).partition("', but for ")[2].partition(": ")[0] or "what stands beside it"
+    return remark(one).partition("', but for ")[2].partition(": ")[0].partition(" (")[0] or "what stands beside it"
 
 
 def edges(one: Verdict) -> tuple[float, ...]:
