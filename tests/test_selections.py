@@ -1,6 +1,8 @@
 """Selections that a verdict rests on: those that a widened grid made stale, those at its end, those outscored."""
 
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,7 +17,10 @@ from actlab.analysis.report import study_cells
 from actlab.analysis.sections import markdown
 from actlab.analysis.stages import AGAIN, stale
 from actlab.analysis.verdict_figures import axis
+from actlab.study import trial
 from actlab.study.selection import tuning_seeds
+from benchmarks.judge import CASES, study_of
+from benchmarks.judged.made import cells_of, runs_of
 from tests.synthetic import frames
 
 TUNING = tuning_seeds(3)
@@ -137,3 +142,25 @@ def test_the_page_has_the_doubt_on_a_line_of_its_own(outscored, monkeypatch):
     assert "- The number: size; least favourable: A." in text
     assert "- To doubt: in 1 of 2 cells another learning rate has a clearly better test accuracy: relu " in text
     assert "To doubt" not in markdown([verdicts.of_verdict(verdict_on(outscored, "elu"), part, {})])
+
+
+AS_DRAWN = {"outputs_are_off_centre"}
+"""Of networks before training, whatever rate is selected."""
+
+
+def test_every_claim_of_the_trial_on_selected_runs_asks_what_its_selections_are_worth(monkeypatch):
+    """Else a rule that was broken for one of its cells would go unsaid."""
+    asked = []
+    for path in trial.read(Path(__file__).parents[1] / "configs" / "trial").studies:
+        if "\n  select: {over" not in path.read_text(encoding="utf-8"):
+            continue
+        for case in (one for one in CASES if study_of(one) == path.stem and one.claim.__name__ not in AS_DRAWN):
+            seen = []
+            module = sys.modules[case.claim.__module__]
+            monkeypatch.setattr(module, "capped", lambda one, cells, rows, seen=seen: seen.append(len(rows)) or one)
+            runs = runs_of(case.factors, case.seeds)
+            case.claim(cells_of(runs, **case.draw(np.random.default_rng(0), runs, case.planted)))
+            assert seen, case.claim.__name__
+            assert seen[0] > 0, case.claim.__name__
+            asked.append(path.stem)
+    assert len(set(asked)) >= 10
