@@ -238,7 +238,10 @@ def test_a_stored_selection_stays_until_it_is_asked_to_change(copy, here, capsys
     assert len(Counting.trained) == 3  # fresh seeds at what is stored
     (said,) = [line for line in notes if "would now select another learning_rate in 1 of 2 cells" in line]
     assert said.endswith("what was selected stays, until it is run with --reselect")
-    assert "In 1 cell the tuning runs that there are now would select another" in (copy / "r/report.md").read_text()
+    text = (copy / "r/report.md").read_text()
+    assert "In 1 cell the tuning runs that there are now would select another" in text
+    doubts = text.partition("## What to doubt")[2].partition("\n## ")[0]
+    assert "`actlab run study.yaml --out . --reselect` in the study's folder selects again" in doubts
     code, _, err = typed(capsys, "plan", copy / "s.yaml", "--out", copy / "r")
     assert code == 0
     assert "would now select another learning_rate" in err
@@ -248,6 +251,7 @@ def test_a_stored_selection_stays_until_it_is_asked_to_change(copy, here, capsys
     assert selected(copy / "r") == before
     assert not Counting.trained
     assert "would now select" not in err
+    assert "in the study's folder selects again" not in (copy / "r/report.md").read_text()
     assert "3 stored runs are not asked for" in err
 
 
