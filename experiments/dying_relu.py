@@ -189,7 +189,7 @@ def where_either_trains(both: pd.DataFrame) -> Mapping[str, pd.Series]:
     return {
         name
         if name in found
-        else f"{name}, where one of the two trains in {share['sum'][depth]} of {share['size'][depth]} pairs": found.get(
+        else f"{name} (one of the two trains in {share['sum'][depth]} of {share['size'][depth]} pairs)": found.get(
             name, pd.Series(dtype=float)
         )
         for depth, name in names.items()

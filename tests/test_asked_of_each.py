@@ -55,7 +55,7 @@ def test_where_next_to_none_trains_accuracies_decide_nothing(trains, word):
     found = words_of(one)
     assert found.pop("depth 2", one.verdict) == SUPPORTED
     if word == INCONCLUSIVE:
-        assert found == {f"depth 5, where one of the two trains in {trains * SEEDS:.0f} of 15 pairs": INCONCLUSIVE}
+        assert found == {f"depth 5 (one of the two trains in {trains * SEEDS:.0f} of 15 pairs)": INCONCLUSIVE}
     assert one.verdict == word
 
 

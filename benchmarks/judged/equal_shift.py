@@ -1,10 +1,12 @@
 """Bias shift of ReLU, leaky ReLU and ELU at equal rates."""
 
-from benchmarks.judged.bias_shift import NETWORKS, shifted
-from benchmarks.judged.made import Case
+from benchmarks.judged.bias_shift import shifted
+from benchmarks.judged.made import Case, named
 from experiments import equal_shift
 
-AT_RATES = NETWORKS | {"learning_rate": (1e-3, 1e-2)}
+RATES = {"adam": (3e-4, 1e-3, 3e-3, 1e-2), "momentum": (1e-3, 3e-3, 1e-2, 3e-2)}
+PLACES = tuple({"optimizer": name, "learning_rate": rate} for name, rates in RATES.items() for rate in rates)
+AT_RATES = named("relu", "leaky_relu", "elu") | {"place": PLACES}
 
 CASES = (
     Case(equal_shift.less_than_relu_at_equal_rates, AT_RATES, shifted, 0.2),

@@ -8,7 +8,10 @@ import pandas as pd
 from benchmarks.judged.made import TWO, Case, Draw, bounded, first_records, named, of
 from experiments import tasks
 
-TASKS = ("digits", "breast_cancer", "wine", "diabetes", "digit_sums", "mnist1d", "spirals", "moons", "sine", "teacher")
+TASKS = (
+    *("digits", "breast_cancer", "wine", "diabetes", "digit_sums", "mnist1d"),
+    *("spirals(turns=2)", "spirals(turns=4)", "sine(frequency=4)", "teacher"),
+)
 ON_TASKS = {"data": TASKS, "task": ("classification",), "optimizer": TWO}
 
 
