@@ -4,7 +4,7 @@ A layer whose outputs have a mean shifts the next layer's pre-activations by the
 mean over rows is that shift, and ``preact_mean_share`` the share of z² that it makes. Both are compared with ReLU's, as
 drawn and at the end of training, at weights that keep each function's variance, so that as drawn only the shape
 differs; each network has a learning rate of its own, selected on three other seeds: after training its rate differs,
-too.
+too, and ``equal_shift.py`` asks again at equal ones.
 
 Predictions. |E φ(Z)|/√E φ(Z)² is 0.56 for ReLU and 0.20 for ELU, and the shift's share grows with it: at initialisation
 it is less by half and more; after training the difference may be gone.
@@ -66,7 +66,10 @@ def means_are_nearer(cells: Cells) -> Verdict:
 def shift_is_less(cells: Cells) -> Verdict:
     """E1b: and the next layer's bias shift is smaller."""
     statement = "negative outputs reduce the bias shift"
-    evidence = "share of z² that is units' own mean over rows, relu minus elu, mean over layers 2 to 10, paired by seed"
+    evidence = (
+        "share of z² that is units' own mean over rows, relu minus elu, mean over layers 2 to 10, paired by seed; "
+        "after training each at its selected rate, at one rate see E1d"
+    )
     gains = reductions(cells, of_share)
     verdict = judge("E1b", "elu", statement, AT_LEAST, LESS, gains, evidence, "preact_mean_share", difference=True)
     return capped(verdict, cells, cells.selected)
@@ -75,7 +78,10 @@ def shift_is_less(cells: Cells) -> Verdict:
 def leaky_is_enough(cells: Cells) -> Verdict:
     """E1c: less than leaky ReLU has, whose outputs are negative, too."""
     statement = "reduces the bias shift beside leaky relu, too"
-    evidence = "share of z² that is units' own mean over rows, leaky_relu minus elu, mean over layers 2 to 10, by seed"
+    evidence = (
+        "share of z² that is units' own mean over rows, leaky_relu minus elu, mean over layers 2 to 10, by seed; after "
+        "training each at its selected rate, at one rate see E1e"
+    )
     gains = reductions(cells, of_share, "leaky_relu")
     verdict = judge("E1c", "elu", statement, AT_LEAST, LESS, gains, evidence, "preact_mean_share", difference=True)
     return capped(verdict, cells, cells.selected)

@@ -102,7 +102,8 @@ def learning_overfits(cells: Cells) -> Verdict:
 
 def learning_is_as_having(cells: Cells) -> Verdict:
     """P2e, what was predicted: no gap that matters on either side."""
-    return judged(cells, "P2e", "generalises as leaky relu frozen at its final slopes does", WITHIN)
+    statement = "generalises as leaky relu frozen at its final slopes does (the numbers of P2d, asked both ways)"
+    return judged(cells, "P2e", statement, WITHIN)
 
 
 CLAIMS = [learning_overfits, learning_is_as_having]

@@ -67,7 +67,7 @@ def per_unit_overfits(cells: Cells) -> Verdict:
 
 def prelu_is_as_leaky(cells: Cells) -> Verdict:
     """P2c, what was predicted: no gap that matters on either side."""
-    statement = "generalises as leaky relu at its start does"
+    statement = "generalises as leaky relu at its start does (the numbers of P2a, asked both ways)"
     pair, of = (PRELU, LEAKY), "generalization_gap_error"
     return judged(cells, "P2c", "prelu", statement, WITHIN, MATTERS, pair, of)
 
