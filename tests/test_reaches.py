@@ -166,12 +166,14 @@ def test_what_falls_deep_does_not_press_flat_what_stays_near_1():
     ]
     frame = pd.DataFrame(rows).assign(measure="relative_signal_grad_norm", low=math.nan, high=math.nan, runs=3, n=3)
     spec = Spec(PROFILE, x="layer", lines="activation", looks={one: LineStyle("#007222", "o") for one in ends})
-    above, below = drawn(spec, frame).axes
-    assert {text.get_text() for text in above.texts} == {"relu", "tanh", "elu"}
-    assert {text.get_text() for text in below.texts} == {"sigmoid"}
-    heights = [axes.get_ylim()[1] - axes.get_ylim()[0] for axes in (above, below)]
-    assert heights[0] < 3
-    assert heights[1] > 18
+    whole, near = drawn(spec, frame).axes
+    assert {text.get_text() for text in whole.texts} == {"sigmoid", profiles.OTHERS}
+    assert {text.get_text() for text in near.texts} == {"relu", "tanh", "elu"}
+    curves = [sum(len(line.get_xdata()) == 10 for line in axes.lines) for axes in (whole, near)]
+    assert curves == [4, 3]
+    heights = [axes.get_ylim()[1] - axes.get_ylim()[0] for axes in (whole, near)]
+    assert heights[0] > 18
+    assert heights[1] < 3
     assert len(drawn(spec, frame[frame["activation"] != "sigmoid"]).axes) == 1
 
 

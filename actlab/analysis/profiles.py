@@ -1,4 +1,7 @@
-"""One panel of decades by layer, all lines overlaid: the way of the gradient from the last layer to the first."""
+"""Decades by layer, all lines overlaid: the way of the gradient from the last layer to the first.
+
+Where one that vanishes presses the others together, these are drawn once more below, on a scale of their own.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -42,7 +45,7 @@ LINES: Mapping[str, dict[str, Any]] = {
 }
 HEIGHTS = ("mean", "low", "high", "predicted")
 FEWEST_DECADES = 2.0
-OTHERS: dict[str, Any] = {"color": "#B0B0B0", "linewidth": 0.8, "marker": "", "zorder": 1}
+OTHERS = "the others: below"
 BETWEEN = "markers: layers that were kept; dots lead from one to the next"
 
 
@@ -56,27 +59,23 @@ def profile(spec: Spec, frame: pd.DataFrame) -> Figure:
     frame = in_decades(frame)
     values = list(dict.fromkeys(frame.loc[frame["mean"].notna(), spec.lines]))
     looks = looks_of(spec.lines, values, spec.looks)
-    parts = pressed(frame, spec.lines)
+    near = pressed(frame, spec.lines)
+    parts = [values, near] if near else [values]
     high = max(4.2, 0.17 * len(values) + 1.4) + 1.2 * (len(parts) - 1)
     figure = style.new_figure(style.WIDEST, high)
-    grid = figure.subplots(len(parts), 1, squeeze=False, sharex=True, height_ratios=(1.5, 1)[: len(parts)])[:, 0]
+    grid = figure.subplots(len(parts), 1, squeeze=False, sharex=True, height_ratios=(1.0, 1.3)[-len(parts) :])[:, 0]
     under: dict[Any, int] = {}
     for axes, part in zip(grid, parts, strict=True):
         rows = frame[frame[spec.lines].isin(part)]
         decades_scale(axes, drawn(rows), FEWEST_DECADES)
-        below = beneath(axes, rows, spec.x, spec.lines, EXACTLY)
+        below = beneath(axes, rows, spec.x, spec.lines, EXACTLY) if axes is grid[-1] else {}
         draw(axes, spec, rows, {value: looks[value] for value in values if value in part}, below)
         way(axes, int(frame[spec.x].max()))
         under |= below
     grid[-1].set_xlabel("hidden layer, from the last to the first: the way of the gradient →")
     figure.supylabel("signal gradient norm / that of the last hidden layer", fontsize=8)
-    if len(parts) > 1:
-        grid[0].set_title("those that stay near 1, on a scale of their own", fontsize=7.5)
-        grid[1].set_title("those that leave it, the others in grey", fontsize=7.5)
-        for _, line in frame[frame[spec.lines].isin(parts[0])].groupby(spec.lines, sort=False):
-            line = line.sort_values(spec.x)
-            known = line["predicted"].fillna(line["mean"]) if "predicted" in line else line["mean"]
-            grid[1].plot(line[spec.x], known, **OTHERS)
+    if near:
+        grid[-1].set_title("those that stay near 1, on a scale of their own", fontsize=7.5)
     gaps = any(unknown_between(line[spec.x].to_numpy()) for _, line in kept_layers(frame).groupby(spec.lines))
     keys = dict(LINES) if is_predicted(frame) else {}
     if gaps and keys:
@@ -85,8 +84,10 @@ def profile(spec: Spec, frame: pd.DataFrame) -> Figure:
     keys |= {UNDER: {"color": "#666666", "linewidth": THICK + WIDER}} if under and not gaps else {}
     legend(figure, [Line2D([], [], label=name, **look) for name, look in keys.items()], "")
     style.lay_out(figure)  # positions are known only then
-    for axes, part in zip(grid, parts, strict=True):
-        name_lines(axes, names_at_ends(spec, frame[frame[spec.lines].isin(part)], looks))
+    named = [[value for value in values if value not in near], near] if near else [values]
+    for axes, part in zip(grid, named, strict=True):
+        others = {OTHERS: (0.0, "#444444")} if near and axes is grid[0] else {}
+        name_lines(axes, names_at_ends(spec, frame[frame[spec.lines].isin(part)], looks) | others)
     return figure
 
 
@@ -104,19 +105,19 @@ def names_at_ends(spec: Spec, frame: pd.DataFrame, looks: Mapping[Any, LineStyle
     return ends
 
 
-def pressed(frame: pd.DataFrame, lines: str) -> list[list[Any]]:
-    """Split lines into those near 1 and those that would press these together on one scale, if there are any such.
+def pressed(frame: pd.DataFrame, lines: str) -> list[Any]:
+    """List the lines near 1, where others would press these together on one scale; none where no others do.
 
     >>> frame = pd.DataFrame({"activation": list("abcd"), "mean": [-0.5, 0.0, 0.5, -19.0]})
     >>> pressed(frame, "activation"), pressed(frame.head(3), "activation")
-    ([['a', 'b', 'c'], ['d']], [['a', 'b', 'c']])
+    (['a', 'b', 'c'], [])
     """
     ends = frame.groupby(lines, sort=False)["mean"].agg(["min", "max"]).dropna()
     near = ends[(ends["min"] > -NEAR) & (ends["max"] < NEAR)]
     whole, span = (max(one["max"].max() - one["min"].min(), 0.0) for one in (ends, near))
     if len(near) < FEWEST_NEAR or len(near) == len(ends) or whole < FEWEST_NEAR * span:
-        return [list(ends.index)]
-    return [list(near.index), [value for value in ends.index if value not in near.index]]
+        return []
+    return list(near.index)
 
 
 def draw(

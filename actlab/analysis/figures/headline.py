@@ -67,8 +67,8 @@ def relative_norms(cells: Cells, at: str) -> Drawing | None:
     frame = order(frame, cells, keys, ["layer"])
     lines = subject(cells, keys)
     what = "Norm of the gradient with respect to z, relative to the last hidden layer's: where it falls to the right, "
-    what += "the gradient vanishes on its way to the input. Where a few would press all others flat, the others stand "
-    what += f"above on a scale of their own. {mean_of(frame)}."
+    what += "the gradient vanishes on its way to the input. Where a few press all others flat, the others stand "
+    what += f"once more below, on a scale of their own. {mean_of(frame)}."
     if at == "init":
         title = f"The gradient on its way back through {depth} hidden layers, at initialisation"
     else:
