@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
 
@@ -20,6 +20,8 @@ from actlab.analysis.claims import (
     SUPPORTED,
     Verdict,
     at_least,
+    conditions_text,
+    overall,
 )
 from actlab.analysis.escaping import bare
 from actlab.analysis.intervals import COMPUTED, UNBOUNDED, Interval, quantity_of
@@ -164,7 +166,9 @@ def at_grid_end(cells: Cells, rows: pd.DataFrame) -> pd.DataFrame:
     return chosen.loc[ends & (chosen["nunique"] > 1) & chosen["trains"], [*by, cells.over]].reset_index(drop=True)
 
 
-def capped(verdict: Verdict, cells: Cells, rows: pd.DataFrame) -> Verdict:
+def capped(
+    verdict: Verdict, cells: Cells, rows: pd.DataFrame, under: Mapping[str, pd.DataFrame] | None = None
+) -> Verdict:
     """Cap a verdict at inconclusive where a selection that it rests on breaks the rule of a fair comparison.
 
     Each network is to have the value that the rule prefers among enough of them. That is not so where it is an end of
@@ -179,15 +183,12 @@ def capped(verdict: Verdict, cells: Cells, rows: pd.DataFrame) -> Verdict:
         verdict: from ``judge``.
         cells: the study's.
         rows: the selected runs that it compares.
+        under: of these the runs that each of its conditions compares: then the conditions are capped, one by one, and
+            the verdict follows from what they are.
     """
-    broken = [
-        f"{why}: {some_cells(found)}"
-        for why, found in (
-            ("selected values at an end of their grid", at_grid_end(cells, rows)),
-            (f"{EARLIER} ({AGAIN} in the study's folder selects again)", stale_in(cells, rows)),
-        )
-        if len(found)
-    ]
+    broken = broken_rules(cells, rows)
+    if under and verdict.under:
+        verdict = of_capped(verdict, {name for name, some in under.items() if broken_rules(cells, some)})
     doubts = list(filter(None, [bare(of_selection(cells, rows)) if cells.select is not None else ""]))
     if verdict.verdict == INCONCLUSIVE:  # there is nothing to cap: it is told all the same
         doubts = [*broken, *doubts]
@@ -195,6 +196,39 @@ def capped(verdict: Verdict, cells: Cells, rows: pd.DataFrame) -> Verdict:
         condition = f"(would be '{verdict.verdict}', but for {'; and '.join(broken)}) {verdict.condition}".strip()
         verdict = replace(verdict, verdict=INCONCLUSIVE, condition=condition)
     return replace(verdict, evidence=f"{verdict.evidence}{DOUBT}{'; '.join(doubts)}") if doubts else verdict
+
+
+def broken_rules(cells: Cells, rows: pd.DataFrame) -> list[str]:
+    """Say which cells of some selected runs break the rule of a fair comparison, and how; nothing where none does."""
+    found = {
+        "selected values at an end of their grid": at_grid_end(cells, rows),
+        f"{EARLIER} ({AGAIN} in the study's folder selects again)": stale_in(cells, rows),
+    }
+    return [f"{why}: {some_cells(those)}" for why, those in found.items() if len(those)]
+
+
+def of_capped(verdict: Verdict, names: Collection[str]) -> Verdict:
+    """Hold some conditions of a verdict at inconclusive, and decide it from all of them again.
+
+    >>> from actlab.analysis.claims import judge
+    >>> low, high = [-0.3, -0.31, -0.3, -0.32, -0.31], [0.2, 0.21, 0.2, 0.21, 0.2]
+    >>> one = judge("S3", "sigmoid", "vanishes", "at most", -0.03, {"A": low, "B": high}, "slope")
+    >>> one.verdict, of_capped(one, ["A"]).verdict, of_capped(one, ["B"]).verdict
+    ('true only if', 'contradicted', 'inconclusive')
+    """
+    from actlab.analysis.conditions import interval_of
+
+    rows = tuple(
+        replace(row, verdict=INCONCLUSIVE, more=f"would be '{row.verdict}', but for its selection")
+        if row.condition in names and row.verdict != INCONCLUSIVE
+        else row
+        for row in verdict.under
+    )
+    words = {row.condition: row.verdict for row in rows}
+    word = overall(words.values())
+    intervals = {row.condition: interval_of(row) for row in rows}
+    text = conditions_text(words, intervals, word, {row.condition: row.more for row in rows})
+    return replace(verdict, verdict=word, condition=text, under=rows)
 
 
 def stale_in(cells: Cells, rows: pd.DataFrame) -> pd.DataFrame:
