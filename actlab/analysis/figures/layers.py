@@ -109,7 +109,10 @@ def learned_parameters(cells: Cells) -> Drawing | None:
     names = parameter_columns(cells.layers, cells.runs)
     if not names:
         return None
-    learns = cells.selected[cells.selected["learnable_per"].astype(bool) & (cells.selected["status"] == "ok")]
+    rows = cells.selected
+    learns = rows[rows["learnable_per"].astype(bool) & (rows["status"] == "ok")]
+    if "learn_activation_parameters" in learns:  # what is kept has no course
+        learns = learns[learns["learn_activation_parameters"].astype(bool)]
     values = long(cells.layers.loc[cells.layers["run"].isin(learns["run"]), ["run", "step", "layer", *names]], names)
     values = thin_layers(values.dropna(subset="value"), cells, 8)
     frame = intervals(values, cells, ["measure", "layer", "step"], trained=True)
