@@ -37,10 +37,26 @@ def pressed_scale(axes: Axes, values: pd.Series) -> None:
     axes.set_yscale("symlog", linthresh=1.0, linscale=1.0)
     most = math.ceil(math.log10(known.max()))
     step = math.ceil(most / 4)
-    signs = (-1, 1) if values.min() < 0 else (1,)
-    axes.yaxis.set_major_locator(FixedLocator([0.0, *(s * 10.0**n for s in signs for n in range(0, most + 1, step))]))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:g}".replace("-", "−")))
+    below = bool(values.min() < -1)
+    signs = (-1, 1) if below else (1,)
+    ticks = range(0 if step == 1 else step, most + 1, step)  # of many decades the first lies upon 0
+    axes.yaxis.set_major_locator(FixedLocator([0.0, *(s * 10.0**n for s in signs for n in ticks)]))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: in_short(y)))
+    if not below:  # the other half would be empty
+        axes.set_ylim(min(float(values.min()), 0.0) - 0.2, 3 * float(values.max()))
     axes.yaxis.set_minor_locator(NullLocator())
+
+
+def in_short(value: float) -> str:
+    """Write a number at an axis; large ones as powers.
+
+    >>> in_short(-100.0), in_short(1e15)
+    ('−100', '$10^{15}$')
+    """
+    if abs(value) < 1e4:
+        return f"{value:g}".replace("-", "−")
+    sign = "−" if value < 0 else ""
+    return f"{sign}$10^{{{math.log10(abs(value)):.0f}}}$"
 
 
 def decades_scale(axes: Axes, log10: pd.Series, decades: float = 1.0) -> None:

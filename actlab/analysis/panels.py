@@ -227,9 +227,10 @@ def grid_of_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
             log_scale(grid[i, 0], drawn(of_row).clip(upper=top))
         else:
             of_shares(grid[i, 0], str(of_row["measure"].iloc[0]), drawn(frame) if spec.fitted else None)
-            pressed_scale(grid[i, 0], drawn(of_row))
         if SCALE[0] in of_row and not log and of_row[list(SCALE)].notna().all(axis=None):
             grid[i, 0].set_ylim(*padded([(float(of_row[SCALE[0]].min()), float(of_row[SCALE[1]].max()))]))
+        if not log:  # last: it sets limits of its own
+            pressed_scale(grid[i, 0], drawn(of_row))
         for j, other in enumerate(across):
             axes = grid[i, j]
             panel = of_row[of_row[spec.columns] == other]
