@@ -13,6 +13,7 @@ TASKS = (
     *("spirals(turns=2)", "spirals(turns=4)", "sine(frequency=4)", "teacher"),
 )
 ON_TASKS = {"data": TASKS, "task": ("classification",), "optimizer": TWO}
+LEARNED = ON_TASKS | {"data": tuple(one for one in TASKS if one != "spirals(turns=4)")}  # on which some trained
 
 
 def first_to_target(first: str) -> Draw:
@@ -71,9 +72,10 @@ CASES = (
     Case(tasks.elu_is_steadier, named("relu", "elu") | ON_TASKS, spread_ratio, -0.3),
     Case(tasks.mish_is_faster, named("gelu", "swish", "mish") | ON_TASKS, first_to_target("mish"), 0.8, 0.5),
     Case(tasks.swish_beats_gelu_somewhere, named("swish", "gelu") | ON_TASKS, best_of_tasks, 0.04),
-    Case(tasks.prelu_moves, named("prelu") | ON_TASKS, learned("alpha", 0.25, 0.02), 0.1, None),
-    Case(tasks.prelu_learns_from_the_data, named("prelu") | ON_TASKS, learned("alpha", 0.25, 0.03, True), 0.15),
-    Case(tasks.swish_adapts, named("swish") | ON_TASKS, learned("beta", 1.0, 0.06, True), 0.3),
+    Case(tasks.prelu_moves, named("prelu") | LEARNED, learned("alpha", 0.25, 0.02), 0.1, None),
+    Case(tasks.prelu_learns_from_the_data, named("prelu") | LEARNED, learned("alpha", 0.25, 0.03, True), 0.15),
+    Case(tasks.bend_adapts, named("swish") | LEARNED, learned("beta", 1.0, 0.06, True), 0.3),
+    Case(tasks.beta_adapts, named("swish") | LEARNED, learned("beta", 1.0, 0.06, True), 0.3),
     Case(tasks.mish_flows_better_than_swish, named("mish", "swish") | ON_TASKS, flow("swish"), 0.03),
     Case(tasks.mish_flows_better_than_gelu, named("mish", "gelu") | ON_TASKS, flow("gelu"), 0.03),
 )
