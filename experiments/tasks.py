@@ -11,7 +11,8 @@ PReLU's α leaves its start. W1: β alone is a scale, since swish_β(z) = swish_
 What was decided when: all effects are from before the first results. These had rates selected at the ends of a grid
 from 1e-3 to 1e-1, which is why it reaches from 1e-5 to 1 now.
 With results known: P1a was a mean over tasks, *supported*, which hid tasks on which α hardly moves; it is asked of each
-task since. W3 asked for some task under each optimizer, *inconclusive* under Adam; "some" is one at least, so that all
+task since. So are M2d and M2e, whose means over tasks, *contradicted*, hid tasks on which mish's signal does keep its
+size better. W3 asked for some task under each optimizer, *inconclusive* under Adam; "some" is one at least, so that all
 tasks and both optimizers are asked at once since. No effect was changed. P1 and W1 are of networks that trained since
 (on spirals of 4 turns none does, and both rested on it); W1b, of β itself and with W1's effect, was added, since rms(z)
 differs between tasks whether β is learned or not.
@@ -33,6 +34,7 @@ from actlab.analysis.estimates import records_at
 from actlab.analysis.figures.base import intervals
 from actlab.analysis.intervals import Interval, Quantity
 from actlab.analysis.judging import capped, largest_difference
+from actlab.analysis.notes import listed
 from actlab.analysis.parts import figure
 from actlab.analysis.stats import paired_differences
 from actlab.analysis.tables.times import times_of
@@ -42,8 +44,10 @@ OFTEN = 0.6  # of the pairs: faster where it is so often
 STEADIER = 0.8  # times the spread over seeds
 BETTER = 0.01  # of accuracy, or of R²
 FLOWS = 0.01  # decades per layer, as at initialisation (``slopes.py``)
+NEVER = 1e9  # steps to a target that is not met: later than any that is
 MOVED = 0.05  # of α, which begins at 0.25
 ADAPTED = 0.1  # of β·rms(z), between tasks
+PLACE = ["data", "optimizer"]
 ALPHA, BEND = "alpha_by_task", "bend_by_task"
 IMPROVEMENT = Measure("probability of improvement", range=(0.0, 1.0))
 """A seed's is a mean over tasks: no flag of a run, so Wilson's interval, twice as wide, is not for it."""
@@ -61,11 +65,22 @@ def chosen(cells: Cells, *activations: str) -> pd.DataFrame:
     return rows.assign(metric=rows["test_accuracy"].where(is_class, rows["test_r2"]).astype(float))
 
 
+def times(cells: Cells, optimizer: str, *activations: str) -> pd.DataFrame:
+    """When networks meet the target, ``NEVER`` where they do not: by seed and task, one column an activation."""
+    rows = times_of(chosen(cells, *activations))
+    rows = rows[rows["optimizer"] == optimizer].assign(time=lambda frame: frame["time"].replace(math.inf, NEVER))
+    return rows.pivot_table("time", ["seed", "data"], "activation")
+
+
+def neither(cells: Cells, one: str, others: tuple[str, ...], optimizer: str) -> float:
+    """The share of pairs, of one with each of the others, of which neither network meets the target."""
+    never = times(cells, optimizer, one, *others) == NEVER
+    return float(np.mean([never[one] & never[other] for other in others]))
+
+
 def wins(cells: Cells, one: str, other: str, optimizer: str) -> pd.Series:
     """How often one meets the target before the other: by seed, the share of tasks, ties half."""
-    rows = times_of(chosen(cells, one, other))
-    rows = rows[rows["optimizer"] == optimizer].assign(time=lambda frame: frame["time"].replace(math.inf, 1e9))
-    wide = rows.pivot_table("time", ["seed", "data"], "activation")
+    wide = times(cells, optimizer, one, other)
     won = (wide[one] < wide[other]) + 0.5 * (wide[one] == wide[other])
     return won.groupby("seed").mean()
 
@@ -77,9 +92,10 @@ def faster(cells: Cells, id: str, one: str, others: tuple[str, ...], statement: 
         for other in others
         for optimizer in optimizers(cells)
     }
+    never = listed([f"{100 * neither(cells, one, others, name):.3g} % under {name}" for name in optimizers(cells)])
     evidence = (
         f"probability that {one} meets the target loss first, pairs of one seed and task, mean over tasks; ties count "
-        "½, among them all pairs of which neither meets it"
+        f"½, among them all pairs of which neither meets it: {never}"
     )
     verdict = judge(id, one, statement, AT_LEAST, OFTEN, by_condition, evidence, IMPROVEMENT)
     return capped(verdict, cells, chosen(cells, one, *others))
@@ -112,16 +128,31 @@ def flows_better(cells: Cells, id: str, other: str) -> Verdict:
     """Judge that mish's signal keeps its size better than another's through the layers of trained networks."""
     rows = chosen(cells, "mish", other)
     ended = records_at(cells.steps, rows[rows["status"] == "ok"], "final", ["vanishing_slope"])
-    ended = ended.merge(rows[["run", "seed", "data", "activation", "optimizer"]], on="run")
+    ended = ended.merge(rows[["run", "seed", "activation", *PLACE]], on="run")
     sizes = ended.assign(size=ended["vanishing_slope"].astype(float).abs())
-    gains: dict[str, pd.Series] = {}
-    for optimizer, some in sizes.groupby("optimizer"):
-        wide = some.pivot_table("size", ["seed", "data"], "activation")
-        gains[str(optimizer)] = (wide[other] - wide["mish"]).groupby("seed").mean()
+    wide = sizes.pivot_table("size", [*PLACE, "seed"], "activation")
+    gains: Mapping[str, pd.Series] = {
+        f"{task}, {optimizer}": (some[other] - some["mish"]).dropna() for (task, optimizer), some in wide.groupby(PLACE)
+    }
     statement = f"better gradient flow than {other} (after training)"
-    evidence = f"|slope| of {other} minus that of mish, decades per layer, at the end, mean over tasks, paired by seed"
+    evidence = (
+        f"|slope| of {other} minus that of mish, decades per layer, at the end, paired by seed, on each task; "
+        f"{left_out(rows)}"
+    )
     verdict = judge(id, "mish", statement, AT_LEAST, FLOWS, gains, evidence)
     return capped(verdict, cells, rows)
+
+
+def left_out(rows: pd.DataFrame) -> str:
+    """Say of how many pairs of one seed a network diverged, whose, and where: such a pair has no difference."""
+    lost = rows[rows["status"] != "ok"]
+    if lost.empty:
+        return "no network diverged"
+    of, gone = (some.drop_duplicates([*PLACE, "seed"]) for some in (rows, lost))
+    every = of.groupby(PLACE)["seed"].size().to_dict()
+    where = [f"{len(some)} of {every[at]} at {at[0]} under {at[1]}" for at, some in gone.groupby(PLACE)]
+    whose = [f"{k} of {name}" for name, k in lost["activation"].value_counts().items()]
+    return f"{len(gone)} of {len(of)} pairs are left out, as networks diverged ({listed(whose)}): {listed(where)}"
 
 
 def mish_flows_better_than_swish(cells: Cells) -> Verdict:

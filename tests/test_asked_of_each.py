@@ -7,6 +7,7 @@ import pytest
 from actlab.analysis.cells import build_cells
 from actlab.analysis.claims import CONTRADICTED, INCONCLUSIVE, ONLY_IF, SUPPORTED
 from benchmarks.judged import complexity as patterns
+from benchmarks.judged import dying_relu as on_dying
 from benchmarks.judged import tasks as on_tasks
 from benchmarks.judged.made import TWO, cells_of, first_records, named, runs_of
 from experiments import bias_shift, complexity, dying_relu, equal_shift, normalising, tasks
@@ -14,6 +15,7 @@ from tests.synthetic import frames
 
 SPREAD = np.array([0.001, -0.001, 0.002, 0.0, -0.002])
 SEEDS = 15
+DEAD = ("died_fraction", "born_dead_fraction", "weak_fraction", "test_accuracy")
 
 
 def spread(runs):
@@ -53,10 +55,75 @@ def test_where_next_to_none_trains_accuracies_decide_nothing(trains, word):
     steps = steps.assign(test_accuracy=0.2 + steps["run"].map(pd.Series(gain.to_numpy(), runs["run"])))
     one = dying_relu.leaky_performs(build_cells(runs, steps, layers))
     found = words_of(one)
-    assert found.pop("depth 2", one.verdict) == SUPPORTED
+    assert found.pop("adam at 0.1, depth 2", one.verdict) == SUPPORTED
     if word == INCONCLUSIVE:
-        assert found == {f"depth 5 (one of the two trains in {trains * SEEDS:.0f} of 15 pairs)": INCONCLUSIVE}
+        assert found == {
+            f"adam at 0.1, depth 5 (one of the two trains in {trains * SEEDS:.0f} of 15 pairs)": INCONCLUSIVE
+        }
     assert one.verdict == word
+    assert (
+        "; at adam at 0.1, depth 2 both train equally often (of 15 pairs leaky_relu in 15, relu in 15)" in one.evidence
+    )
+    assert ("; at adam at 0.1, depth 5" in one.evidence) == (word == SUPPORTED)
+
+
+@pytest.mark.parametrize(("leaky", "relu", "said"), [(9, 12, "relu"), (12, 9, "leaky_relu")])
+def test_which_of_two_trains_more_often_is_said_where_their_accuracies_decide(leaky, relu, said):
+    both = pd.DataFrame(
+        {"depth": 2, "seed": range(15), "learning_rate": 0.1, "weight_init": "he", "bias_init": "zeros"}
+    )
+    both = both.assign(leaky_trains=both["seed"] < leaky, relu_trains=both["seed"] < relu, either=both["seed"] < 12)
+    counts = f"(of 15 pairs leaky_relu in {leaky}, relu in {relu})"
+    assert dying_relu.trains_more_often(both) == f"; at adam at 0.1, depth 2 {said} trains more often {counts}"
+
+
+def test_what_dies_and_what_is_weak_are_asked_under_conditions_of_one_name():
+    """So that the chain finds both numbers of one condition."""
+    runs = runs_of(on_dying.AT_HIGH, 20)
+    by_claim = [
+        words_of(claim(cells_of(runs, steps=first_records(runs, **dict.fromkeys(DEAD, 0.3 + spread(runs))))))
+        for claim in (dying_relu.relu_units_die, dying_relu.leaky_weakens, dying_relu.leaky_performs)
+    ]
+    assert [list(one) for one in by_claim] == [[f"adam at 0.1, depth {depth}" for depth in (2, 5, 10)]] * 3
+
+
+def test_where_no_unit_dies_and_where_runs_diverged_is_said():
+    cells = dying_at({2: 0.0, 5: 0.2})
+    shallow = cells.steps["run"].isin(cells.runs.loc[cells.runs["depth"] == 2, "run"])
+    cells.steps.loc[shallow, "died_fraction"] = 0.0
+    lost = (cells.runs["depth"] == 5) & (cells.runs["seed"] < 7) & (cells.runs["learning_rate"] == 0.1)
+    cells.runs.loc[lost, "status"] = "diverged"
+    one = dying_relu.relu_units_die(cells)
+    assert "at adam at 0.1, depth 2 no unit died in any of 15 networks: equal values have no interval" in one.evidence
+    assert "7 of 30 runs diverged and are left out (7 of 15 at adam at 0.1, depth 5, " in one.evidence
+
+
+def test_gradient_flow_is_asked_of_each_task_and_pairs_without_a_number_are_said():
+    """Its mean over tasks was below what is claimed, and hid a task on which mish's slope is the nearer to 0."""
+    runs = runs_of(named("mish", "swish") | on_tasks.ON_TASKS, 20)
+    there = (runs["data"] == "wine") & (runs["optimizer"] == "adam")
+    size = 0.1 + spread(runs) + np.where(runs["activation"] == "swish", np.where(there, 0.03, -0.005) + spread(runs), 0)
+    own = runs.assign(test_accuracy=np.nan, test_r2=np.nan)
+    steps = first_records(runs, vanishing_slope=-size)
+    one = tasks.mish_flows_better_than_swish(cells_of(own, runs=own, steps=steps))
+    words = words_of(one)
+    assert (len(words), one.verdict) == (20, ONLY_IF)
+    assert {name for name, word in words.items() if word == SUPPORTED} == {"wine, adam"}
+    assert "; no network diverged; " in one.evidence
+    gone = (own["activation"] == "mish") & there & (own["seed"] < 4)
+    lost = own.assign(status=np.where(gone, "diverged", "ok"))
+    one = tasks.mish_flows_better_than_swish(cells_of(lost, runs=lost, steps=steps))
+    assert "4 of 400 pairs are left out, as networks diverged (4 of mish): 4 of 20 at wine under adam" in one.evidence
+    assert {row.condition: row.n for row in one.under}["wine, adam"] == 16
+
+
+def test_how_many_pairs_have_no_network_that_meets_the_target_is_counted():
+    runs = runs_of(named("relu", "leaky_relu", "prelu", "elu") | on_tasks.ON_TASKS, 20)
+    hard = runs["data"].isin(["wine", "teacher"]) | ((runs["data"] == "digits") & (runs["optimizer"] == "adam"))
+    hard &= ~((runs["activation"] == "prelu") & (runs["data"] == "wine"))  # which alone meets it
+    own = runs.assign(target_reached=~hard, steps_to_target=10.0 + runs["seed"], test_accuracy=np.nan, test_r2=np.nan)
+    evidence = tasks.elu_is_faster(cells_of(own, runs=own)).evidence
+    assert "of which neither meets it: 26.7 % under adam and 16.7 % under momentum" in evidence
 
 
 def test_alpha_is_to_leave_its_start_on_each_task():
@@ -95,15 +162,18 @@ def test_gains_that_rise_and_fall_are_not_in_order():
 
 
 def test_networks_that_overflow_count_with_the_least_that_their_variance_is():
-    factors = {"activation": ("selu",), "width": (256,), "residual": (True,), "standardize": (True,)}
-    runs = runs_of(factors | {"weight_init": ("lecun_normal",)}, 20)
-    variance = np.where(runs["seed"] < 7, np.inf, 1e33 * (1 + np.abs(spread(runs)))).astype(np.float32)
+    residual = {"residual": True, "standardize": True, "weight_init": "lecun_normal"}
+    same = residual | {"residual": False, "weight_init": "glorot_normal", "width": 64}  # which is no breach
+    runs = runs_of(named("selu") | {"conditions": (residual | {"width": 256}, same)}, 20)
+    large = np.where(runs["seed"] < 7, np.inf, 1e33 * (1 + np.abs(spread(runs)))).astype(np.float32)
+    variance = np.where(runs["residual"], large, 1.0)
     one = normalising.each_condition_is_needed(
         cells_of(runs, layers=first_records(runs, layer=100, act_mean=0.0, act_var=variance))
     )
     assert (one.verdict, one.n) == (SUPPORTED, 20)
     assert one.estimate == pytest.approx((7 * normalising.MOST + 13 * 33) / 20, abs=0.01)
-    assert "7 of 20 overflowed" in one.evidence
+    assert "7 of 20 overflowed, which counts as 38.5" in one.evidence
+    assert one.evidence.endswith("residual, width 256 (7 of 20 overflow, counted as 38.5: a lower bound)")
 
 
 def test_at_one_rate_the_shift_is_compared_at_each():

@@ -489,7 +489,10 @@ def test_leaky_is_asked_of_each_depth():
         fill(steps, runs, where, {"test_accuracy": 0.2 + gain + SPREAD * (1 + (activation == "relu"))})
     one = dying_relu.leaky_performs(build_cells(runs, steps, layers))
     assert one.verdict == ONLY_IF
-    assert re.match(r"depth 2: 0\.500 \[.*\], n = 15; contradicted at depth 5: .* \[.*\], n = \d+$", one.condition)
+    assert re.match(
+        r"adam at 0\.1, depth 2: 0\.500 \[.*\], n = 15; contradicted at adam at 0\.1, depth 5: .* \[.*\], n = \d+$",
+        one.condition,
+    )
 
 
 # What revives units: {claim: {verdict: (revived of the ever dead in layer 2: where frozen, where not)}}
