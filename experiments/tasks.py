@@ -137,13 +137,13 @@ def flows_better(cells: Cells, id: str, other: str) -> Verdict:
     statement = f"better gradient flow than {other} (after training)"
     evidence = (
         f"|slope| of {other} minus that of mish, decades per layer, at the end, paired by seed, on each task; "
-        f"{left_out(rows)}"
+        f"{pairs_lost(rows)}"
     )
     verdict = judge(id, "mish", statement, AT_LEAST, FLOWS, gains, evidence)
     return capped(verdict, cells, rows)
 
 
-def left_out(rows: pd.DataFrame) -> str:
+def pairs_lost(rows: pd.DataFrame) -> str:
     """Say of how many pairs of one seed a network diverged, whose, and where: such a pair has no difference."""
     lost = rows[rows["status"] != "ok"]
     if lost.empty:
