@@ -39,9 +39,9 @@ def function_of(given: str, name: str | None = None) -> Iterator[str]:
 
 
 def is_formula(word: str) -> bool:
-    """Whether a word can be no activation's name, and no file's.
+    """Whether a word is about x, and can be no activation's name, and no file's.
 
-    >>> is_formula("x * tanh(exp(x))"), is_formula("leaky_relu:negative_slope=0.2"), is_formula("my acts/act.py:f")
+    >>> is_formula("x * tanh(exp(x))"), is_formula("leaky_relu(negative_slope=0.2)"), is_formula("my x/act.py:f")
     (True, False, False)
     """
-    return bool(re.search(r"[ ()*+/^]", word)) and not sources.parse(word)
+    return bool(re.search(r"\bx\b", word) and re.search(r"[ ()*+/^-]", word)) and not sources.parse(word)

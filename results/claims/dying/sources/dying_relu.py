@@ -117,18 +117,40 @@ def over(runs: pd.DataFrame, depths: bool = True) -> str:
     )
 
 
+def place(optimizer: str, depth: object) -> str:
+    """Name a condition: a depth at the high rate of an optimizer, alike for all claims, so that they can be compared.
+
+    >>> place("adam", 5)
+    'adam at 0.1, depth 5'
+    """
+    return f"{optimizer} at {HARSH[optimizer]:g}, depth {depth}"
+
+
+def where_lost(runs: pd.DataFrame) -> str:
+    """Say in which cells runs diverged, of how many each; empty where none did."""
+    cells = [
+        f"{lost} of {len(some)} at {place(str(optimizer), depth)}, {weights}, {biases}"
+        for (optimizer, depth, weights, biases), some in runs.groupby(["optimizer", "depth", *START])
+        if (lost := int((some["status"] != "ok").sum()))
+    ]
+    return f" ({'; '.join(cells)})" * bool(cells)
+
+
 def relu_units_die(cells: Cells) -> Verdict:
     """R3, first half: units that were alive at the start are dead at the end, at a high rate of each optimizer."""
-    died, looked = {}, []
+    died, looked, none = {}, [], []
     for optimizer in (name for name in HARSH if name in optimizers(cells)):
         runs = some(cells, "relu", optimizer=optimizer, learning_rate=HARSH[optimizer])
         ended = final(cells, runs, "died_fraction", "born_dead_fraction")
         for depth, rows in ended.groupby("depth"):
             alive = 1 - rows["born_dead_fraction"]
-            died[f"{optimizer} at {HARSH[optimizer]:g}, depth {depth}"] = share_by_seed(rows, "died_fraction", alive)
+            died[place(optimizer, depth)] = share_by_seed(rows, "died_fraction", alive)
+            if (rows["died_fraction"] == 0).all():
+                none.append(f"at {place(optimizer, depth)} no unit died in any of {len(rows)} networks")
         looked.append(runs)
-    averaged = over(pd.concat(looked) if looked else cells.runs.head(0), depths=False)
-    evidence = f"dead at the end / alive at the start, by depth, {averaged}"
+    runs = pd.concat(looked) if looked else cells.runs.head(0)
+    without = f"; {'; '.join(none)}: equal values have no interval" * bool(none)
+    evidence = f"dead at the end / alive at the start, by depth, {over(runs, depths=False)}{where_lost(runs)}{without}"
     return judge("R3a", "relu", "units die", AT_LEAST, SOME, died, evidence, "died_fraction", figure="dying")
 
 
@@ -160,8 +182,8 @@ def harsh(cells: Cells, activation: str) -> pd.DataFrame:
 
 
 def by_depth(values: pd.DataFrame, column: str) -> Mapping[str, pd.Series]:
-    """One number a seed at each depth: the mean over the starts."""
-    return {f"depth {depth}": by_seed(rows, column) for depth, rows in values.groupby("depth")}
+    """One number a seed at each depth, with Adam: the mean over the starts."""
+    return {place("adam", depth): by_seed(rows, column) for depth, rows in values.groupby("depth")}
 
 
 def against_relu(cells: Cells, measure: str) -> pd.DataFrame:
@@ -172,8 +194,26 @@ def against_relu(cells: Cells, measure: str) -> pd.DataFrame:
     leaky, relu = (final(cells, harsh(cells, name), measure) for name in ("leaky_relu", "relu"))
     both = leaky.merge(relu, on=PAIR, suffixes=("", "_relu"))
     trained = cells.runs.loc[cells.runs["trained"].astype(bool), "run"]
-    either = both["run"].isin(trained) | both["run_relu"].isin(trained)
-    return both.assign(difference=both[measure] - both[f"{measure}_relu"], either=either)
+    leaky_trains, relu_trains = both["run"].isin(trained), both["run_relu"].isin(trained)
+    both = both.assign(leaky_trains=leaky_trains, relu_trains=relu_trains, either=leaky_trains | relu_trains)
+    return both.assign(difference=both[measure] - both[f"{measure}_relu"])
+
+
+def decisive(both: pd.DataFrame) -> pd.DataFrame:
+    """Take the pairs of the starts at which either network trained in half of the pairs at least."""
+    return both[both.groupby(CELL)["either"].transform("mean") >= 0.5]
+
+
+def trains_more_often(both: pd.DataFrame) -> str:
+    """Say at each depth that decides which of the two trains more often: a gain in accuracy need not be that."""
+    said = []
+    for depth, pairs in decisive(both).groupby("depth"):
+        leaky, relu = int(pairs["leaky_trains"].sum()), int(pairs["relu_trains"].sum())
+        name = "leaky_relu" if leaky > relu else "relu"
+        more = "both train equally often" if leaky == relu else f"{name} trains more often"
+        counts = f"(of {len(pairs)} pairs leaky_relu in {leaky}, relu in {relu})"
+        said.append(f"; at {place('adam', depth)} {more} {counts}")
+    return "".join(said)
 
 
 def where_either_trains(both: pd.DataFrame) -> Mapping[str, pd.Series]:
@@ -182,9 +222,8 @@ def where_either_trains(both: pd.DataFrame) -> Mapping[str, pd.Series]:
     Elsewhere failures are compared with failures, which decides nothing: a depth that has such starts alone has no
     number.
     """
-    kept = both[both.groupby(CELL)["either"].transform("mean") >= 0.5]
-    found = by_depth(kept, "difference")
-    names = {depth: f"depth {depth}" for depth in sorted(both["depth"].unique())}
+    found = by_depth(decisive(both), "difference")
+    names = {depth: place("adam", depth) for depth in sorted(both["depth"].unique())}
     share = both.groupby("depth")["either"].agg(["sum", "size"])
     return {
         name
@@ -231,14 +270,16 @@ def leaky_reduces(cells: Cells) -> Verdict:
 
 def leaky_performs(cells: Cells) -> Verdict:
     """L1, its use: where ReLU's units die, leaky ReLU classifies better."""
+    both = against_relu(cells, "test_accuracy")
+    what = "test accuracy where either trains, leaky minus relu, by seed"
     return judge(
         "L1c",
         "leaky_relu",
         "and it classifies better there",
         AT_LEAST,
         SOME,
-        where_either_trains(against_relu(cells, "test_accuracy")),
-        where_relu_dies(cells, "test accuracy where either trains, leaky minus relu, by seed", "leaky_relu", "relu"),
+        where_either_trains(both),
+        where_relu_dies(cells, what, "leaky_relu", "relu") + trains_more_often(both),
         "test_accuracy",
         difference=True,
     )

@@ -2,10 +2,10 @@
 
 ``bias_shift.py`` compares networks after training at the rate that each one's validation loss selects: ten times as
 high for ReLU as for ELU. A higher rate moves weights and biases further in the same steps, so that what it finds after
-training may be the rate's doing. Here the three activations have the same rate, at each of those at which, in that
-study's tuning runs, all of them train.
+training may be the rate's doing. Here the three activations have the same rate, at four rates of each optimizer. All of
+them train at these in that study's tuning runs; so they do at 1e-4 of Adam, which is not among them.
 
-Prediction. The shift's share stays less than ReLU's and leaky ReLU's at every rate, as it is in networks as drawn.
+Prediction. The shift's share stays less than ReLU's and leaky ReLU's at each of these, as it is in networks as drawn.
 
 What was decided when: effect, quantity and prediction are those of ``bias_shift.py``, from before its results. That a
 control at equal rates was needed was seen in those results; it was written before its own.
@@ -33,11 +33,11 @@ def shares(cells: Cells) -> dict[str, pd.DataFrame]:
 
 
 def judged(cells: Cells, id: str, statement: str, other: str) -> Verdict:
-    """Judge that ELU's share is less than another's, at each rate."""
+    """Judge that ELU's share is less than another's, at each of the rates run here."""
     gains = {at: wide[other] - wide["elu"] for at, wide in shares(cells).items()}
     evidence = (
-        f"share of z² that is units' own mean over rows at the end, {other} minus elu at the same rate, mean over "
-        "layers 2 to 10, paired by seed"
+        f"share of z² that is units' own mean over rows at the end, {other} minus elu at the same rate, at the rates "
+        "run here, mean over layers 2 to 10, paired by seed"
     )
     return judge(id, "elu", statement, AT_LEAST, LESS, gains, evidence, OF, difference=True)
 

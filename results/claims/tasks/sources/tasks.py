@@ -11,8 +11,11 @@ PReLU's α leaves its start. W1: β alone is a scale, since swish_β(z) = swish_
 What was decided when: all effects are from before the first results. These had rates selected at the ends of a grid
 from 1e-3 to 1e-1, which is why it reaches from 1e-5 to 1 now.
 With results known: P1a was a mean over tasks, *supported*, which hid tasks on which α hardly moves; it is asked of each
-task since. W3 asked for some task under each optimizer, *inconclusive* under Adam; "some" is one at least, so that all
-tasks and both optimizers are asked at once since. No effect was changed.
+task since. So are M2d and M2e, whose means over tasks, *contradicted*, hid tasks on which mish's signal does keep its
+size better. W3 asked for some task under each optimizer, *inconclusive* under Adam; "some" is one at least, so that all
+tasks and both optimizers are asked at once since. No effect was changed. P1 and W1 are of networks that trained since
+(on spirals of 4 turns none does, and both rested on it); W1b, of β itself and with W1's effect, was added, since rms(z)
+differs between tasks whether β is learned or not.
 
 Reference: Agarwal et al. 2021, Deep reinforcement learning at the edge of the statistical precipice, NeurIPS.
 """
@@ -31,6 +34,7 @@ from actlab.analysis.estimates import records_at
 from actlab.analysis.figures.base import intervals
 from actlab.analysis.intervals import Interval, Quantity
 from actlab.analysis.judging import capped, largest_difference
+from actlab.analysis.notes import listed
 from actlab.analysis.parts import figure
 from actlab.analysis.stats import paired_differences
 from actlab.analysis.tables.times import times_of
@@ -40,8 +44,10 @@ OFTEN = 0.6  # of the pairs: faster where it is so often
 STEADIER = 0.8  # times the spread over seeds
 BETTER = 0.01  # of accuracy, or of R²
 FLOWS = 0.01  # decades per layer, as at initialisation (``slopes.py``)
+NEVER = 1e9  # steps to a target that is not met: later than any that is
 MOVED = 0.05  # of α, which begins at 0.25
 ADAPTED = 0.1  # of β·rms(z), between tasks
+PLACE = ["data", "optimizer"]
 ALPHA, BEND = "alpha_by_task", "bend_by_task"
 IMPROVEMENT = Measure("probability of improvement", range=(0.0, 1.0))
 """A seed's is a mean over tasks: no flag of a run, so Wilson's interval, twice as wide, is not for it."""
@@ -59,11 +65,22 @@ def chosen(cells: Cells, *activations: str) -> pd.DataFrame:
     return rows.assign(metric=rows["test_accuracy"].where(is_class, rows["test_r2"]).astype(float))
 
 
+def times(cells: Cells, optimizer: str, *activations: str) -> pd.DataFrame:
+    """When networks meet the target, ``NEVER`` where they do not: by seed and task, one column an activation."""
+    rows = times_of(chosen(cells, *activations))
+    rows = rows[rows["optimizer"] == optimizer].assign(time=lambda frame: frame["time"].replace(math.inf, NEVER))
+    return rows.pivot_table("time", ["seed", "data"], "activation")
+
+
+def neither(cells: Cells, one: str, others: tuple[str, ...], optimizer: str) -> float:
+    """The share of pairs, of one with each of the others, of which neither network meets the target."""
+    never = times(cells, optimizer, one, *others) == NEVER
+    return float(np.mean([never[one] & never[other] for other in others]))
+
+
 def wins(cells: Cells, one: str, other: str, optimizer: str) -> pd.Series:
     """How often one meets the target before the other: by seed, the share of tasks, ties half."""
-    rows = times_of(chosen(cells, one, other))
-    rows = rows[rows["optimizer"] == optimizer].assign(time=lambda frame: frame["time"].replace(math.inf, 1e9))
-    wide = rows.pivot_table("time", ["seed", "data"], "activation")
+    wide = times(cells, optimizer, one, other)
     won = (wide[one] < wide[other]) + 0.5 * (wide[one] == wide[other])
     return won.groupby("seed").mean()
 
@@ -75,9 +92,10 @@ def faster(cells: Cells, id: str, one: str, others: tuple[str, ...], statement: 
         for other in others
         for optimizer in optimizers(cells)
     }
+    never = listed([f"{100 * neither(cells, one, others, name):.3g} % under {name}" for name in optimizers(cells)])
     evidence = (
         f"probability that {one} meets the target loss first, pairs of one seed and task, mean over tasks; ties count "
-        "½, among them all pairs of which neither meets it"
+        f"½, among them all pairs of which neither meets it: {never}"
     )
     verdict = judge(id, one, statement, AT_LEAST, OFTEN, by_condition, evidence, IMPROVEMENT)
     return capped(verdict, cells, chosen(cells, one, *others))
@@ -110,16 +128,31 @@ def flows_better(cells: Cells, id: str, other: str) -> Verdict:
     """Judge that mish's signal keeps its size better than another's through the layers of trained networks."""
     rows = chosen(cells, "mish", other)
     ended = records_at(cells.steps, rows[rows["status"] == "ok"], "final", ["vanishing_slope"])
-    ended = ended.merge(rows[["run", "seed", "data", "activation", "optimizer"]], on="run")
+    ended = ended.merge(rows[["run", "seed", "activation", *PLACE]], on="run")
     sizes = ended.assign(size=ended["vanishing_slope"].astype(float).abs())
-    gains: dict[str, pd.Series] = {}
-    for optimizer, some in sizes.groupby("optimizer"):
-        wide = some.pivot_table("size", ["seed", "data"], "activation")
-        gains[str(optimizer)] = (wide[other] - wide["mish"]).groupby("seed").mean()
+    wide = sizes.pivot_table("size", [*PLACE, "seed"], "activation")
+    gains: Mapping[str, pd.Series] = {
+        f"{task}, {optimizer}": (some[other] - some["mish"]).dropna() for (task, optimizer), some in wide.groupby(PLACE)
+    }
     statement = f"better gradient flow than {other} (after training)"
-    evidence = f"|slope| of {other} minus that of mish, decades per layer, at the end, mean over tasks, paired by seed"
+    evidence = (
+        f"|slope| of {other} minus that of mish, decades per layer, at the end, paired by seed, on each task; "
+        f"{pairs_lost(rows)}"
+    )
     verdict = judge(id, "mish", statement, AT_LEAST, FLOWS, gains, evidence)
     return capped(verdict, cells, rows)
+
+
+def pairs_lost(rows: pd.DataFrame) -> str:
+    """Say of how many pairs of one seed a network diverged, whose, and where: such a pair has no difference."""
+    lost = rows[rows["status"] != "ok"]
+    if lost.empty:
+        return "no network diverged"
+    of, gone = (some.drop_duplicates([*PLACE, "seed"]) for some in (rows, lost))
+    every = of.groupby(PLACE)["seed"].size().to_dict()
+    where = [f"{len(some)} of {every[at]} at {at[0]} under {at[1]}" for at, some in gone.groupby(PLACE)]
+    whose = [f"{k} of {name}" for name, k in lost["activation"].value_counts().items()]
+    return f"{len(gone)} of {len(of)} pairs are left out, as networks diverged ({listed(whose)}): {listed(where)}"
 
 
 def mish_flows_better_than_swish(cells: Cells) -> Verdict:
@@ -160,12 +193,21 @@ def swish_beats_gelu_somewhere(cells: Cells) -> Verdict:
 
 
 def last_layers(cells: Cells, activation: str, *measures: str) -> pd.DataFrame:
-    """Layer measures at the end of the selected runs of an activation."""
+    """Layer measures at the end of the selected runs of an activation that trained: others learned no task."""
     rows = chosen(cells, activation)
-    rows = rows[rows["status"] == "ok"]
+    rows = rows[rows["trained"].astype(bool)]
     return records_at(cells.layers, rows, "final", list(measures)).merge(
         rows[["run", "seed", "data", "optimizer"]], on="run"
     )
+
+
+def left_out(cells: Cells, activation: str) -> str:
+    """Name the tasks on which no network of an activation trained, or not all did."""
+    parts = []
+    for optimizer, rows in chosen(cells, activation).groupby("optimizer"):
+        share = rows.groupby("data")["trained"].agg(["sum", "count"]).astype(int)
+        parts += [f"{k} of {n} at {task}, {optimizer}" for task, (k, n) in share.iterrows() if k < n]
+    return f"of networks that trained ({', '.join(parts)})" if parts else "of all networks, which trained"
 
 
 def by_task(cells: Cells, activation: str, of: tuple[str, ...], name: str, title: str, caption: str) -> Drawing | None:
@@ -207,36 +249,55 @@ def prelu_moves(cells: Cells) -> Verdict:
         f"{task}, {optimizer}": rows.groupby("seed")["moved"].mean()
         for (task, optimizer), rows in moved.groupby(["data", "optimizer"])
     }
-    evidence = "|α − 0.25| at the end, mean over layers, by seed, on each task"
+    evidence = f"|α − 0.25| at the end, mean over layers, by seed, on each task, {left_out(cells, 'prelu')}"
     statement = "learns α (it leaves its start)"
     verdict = judge("P1a", "prelu", statement, AT_LEAST, MOVED, found, evidence, figure=ALPHA)
     return capped(verdict, cells, chosen(cells, "prelu"))
 
 
+def elsewhere(value: pd.Series, layers: pd.DataFrame) -> dict[str, Interval]:
+    """Bound by optimizer the largest difference of a value, a mean over layers, between any two tasks."""
+    rows = layers.assign(value=value)
+    return {
+        str(name): largest_difference(some.pivot_table("value", "seed", "data"), level=0.975)
+        for name, some in rows.groupby("optimizer")
+    }
+
+
 def prelu_learns_from_the_data(cells: Cells) -> Verdict:
     """P1, from the data: α ends elsewhere on another task."""
     layers = last_layers(cells, "prelu", "alpha")
-    largest = {
-        str(name): largest_difference(rows.pivot_table("alpha", "seed", "data"), level=0.975)
-        for name, rows in layers.groupby("optimizer")
-    }
     statement = "learns α from the data (it ends elsewhere on another task)"
-    evidence = "largest difference between any two tasks of α at the end, mean over layers, all pairs at once"
-    verdict = judge("P1b", "prelu", statement, AT_LEAST, MOVED, largest, evidence, figure=ALPHA)
+    what = "largest difference between any two tasks of α at the end, mean over layers, all pairs at once"
+    evidence = f"{what}, {left_out(cells, 'prelu')}"
+    found = elsewhere(layers["alpha"], layers)
+    verdict = judge("P1b", "prelu", statement, AT_LEAST, MOVED, found, evidence, figure=ALPHA)
     return capped(verdict, cells, chosen(cells, "prelu"))
 
 
-def swish_adapts(cells: Cells) -> Verdict:
+def bend_adapts(cells: Cells) -> Verdict:
     """W1: β·rms(z), which is what a unit sees of β, ends elsewhere on another task."""
     layers = last_layers(cells, "swish", "beta", "preact_second_moment")
-    layers = layers.assign(bent=layers["beta"] * np.sqrt(layers["preact_second_moment"]))
-    largest = {
-        str(name): largest_difference(rows.pivot_table("bent", "seed", "data"), level=0.975)
-        for name, rows in layers.groupby("optimizer")
-    }
+    rms = np.sqrt(layers["preact_second_moment"].astype(float))
+    alone = max(one.mean for one in elsewhere(rms, layers).values())
     statement = "trainable β adapts to the task (β·rms(z) ends elsewhere on another task)"
-    evidence = "largest difference between any two tasks of β·rms(z) at the end, mean over layers, all pairs at once"
-    verdict = judge("W1", "swish", statement, AT_LEAST, ADAPTED, largest, evidence, figure=BEND)
+    what = "largest difference between any two tasks of β·rms(z) at the end, mean over layers, all pairs at once"
+    evidence = (
+        f"{what}, {left_out(cells, 'swish')}; rms(z) alone, as if β were kept at 1, differs by {alone:.3g}: see W1b"
+    )
+    found = elsewhere(layers["beta"] * rms, layers)
+    verdict = judge("W1a", "swish", statement, AT_LEAST, ADAPTED, found, evidence, figure=BEND)
+    return capped(verdict, cells, chosen(cells, "swish"))
+
+
+def beta_adapts(cells: Cells) -> Verdict:
+    """W1, of β itself: rms(z) differs between tasks also where β is kept."""
+    layers = last_layers(cells, "swish", "beta")
+    statement = "trainable β itself adapts to the task (β ends elsewhere on another task)"
+    what = "largest difference between any two tasks of β at the end, mean over layers, all pairs at once"
+    evidence = f"{what}, {left_out(cells, 'swish')}"
+    found = elsewhere(layers["beta"], layers)
+    verdict = judge("W1b", "swish", statement, AT_LEAST, ADAPTED, found, evidence, figure=BEND)
     return capped(verdict, cells, chosen(cells, "swish"))
 
 
@@ -245,7 +306,8 @@ CLAIMS = [
     elu_is_steadier,
     prelu_moves,
     prelu_learns_from_the_data,
-    swish_adapts,
+    bend_adapts,
+    beta_adapts,
     swish_beats_gelu_somewhere,
     mish_is_faster,
     mish_flows_better_than_swish,
