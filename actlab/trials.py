@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,11 +118,13 @@ def refuse_lacking(trial: Trial, files: Iterable[Path], quick: bool) -> None:
         raise StudyError("\n".join(lacks) + rest)
 
 
-def shares(trial: Trial, out: Path, quick: bool = False, workers: int | None = None) -> list[Share]:
-    """Plan every study of a trial, and estimate its time; nothing is trained.
+def shares(
+    trial: Trial, out: Path, quick: bool = False, workers: int | None = None, only: Collection[str] = ()
+) -> list[Share]:
+    """Plan the studies of a trial, and estimate their time; nothing is trained.
 
     Args:
-        trial, quick, workers: as ``run`` takes them.
+        trial, quick, workers, only: as ``run`` takes them.
         out: the trial's folder, where runs may be stored already.
 
     Raises:
@@ -135,7 +137,7 @@ def shares(trial: Trial, out: Path, quick: bool = False, workers: int | None = N
     from actlab.study import cost
 
     found = []
-    for path in (one for one in trial.parts(quick) if one in trial.studies):
+    for path in (one for one in trial.parts(quick, only) if one in trial.studies):
         study = actlab.study_of(path, trial.overrides(path.stem, quick))
         if why := lacking(study):
             found.append(Share(path.stem, 0, 0, 0.0, why))
@@ -369,12 +371,13 @@ def decide_chain(folder: Path, chain: Sequence[Link], about: Mapping[str, Any]) 
         for table in (claims.as_table([one], [], 0, 0), lineage.table(chain)):
             write_table(table, made.at / "tables")
     again = commands.typed("trial", Path(about["of"]), *(["--quick"] if about["quick"] else []))
-    return verdicts.Part(folder.name, "the verdicts of this trial", f"../{MANIFEST}", again, (one,))
+    said = ("the links between this trial's verdicts", f"../{MANIFEST}", again, (one,))
+    return verdicts.Part(folder.name, *said, how=lineage.RULE, measured="tables/lineage.csv")
 
 
 def part_of(folder: Path, about: Mapping[str, Any]) -> Part | None:
     """Read a part of a trial; None of one that was not run."""
-    from actlab.analysis import verdicts
+    from actlab.analysis import verdict_pictures, verdicts
     from actlab.study.yaml_text import bounded_load
 
     found = verdicts.read(folder)
@@ -385,9 +388,9 @@ def part_of(folder: Path, about: Mapping[str, Any]) -> Part | None:
     if not path.is_file():
         kept = read_json(folder / MEASURED)
         scope = f"{kept['platform']}, JAX {kept['jax']}"
-        return verdicts.Part(folder.name, scope, f"sources/{folder.name}.py", again, found)
+        return verdicts.Part(folder.name, scope, f"sources/{folder.name}.py", again, found, measured=NUMBERS)
     study, _ = bounded_load(path.read_text(encoding="utf-8"), str(path))
     figures = frozenset(one.stem for one in (folder / "figures").glob("*.png"))
-    rule = str(study.get("claims"))
-    html = (folder / PAGE).is_file()
-    return verdicts.Part(folder.name, verdicts.scope_of(study), rule, again, found, figures, study=True, html=html)
+    titles = verdict_pictures.titles(folder / "report.md")
+    about_study = (verdicts.scope_of(study), str(study.get("claims")), again, found, figures)
+    return verdicts.Part(folder.name, *about_study, study=True, html=(folder / PAGE).is_file(), captions=titles)

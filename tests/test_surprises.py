@@ -1,5 +1,7 @@
 """What the README opens with: the rule by which verdicts surprise, on verdicts that are made up."""
 
+import math
+
 import pytest
 
 from actlab.analysis.claims import (
@@ -37,6 +39,14 @@ def verdict(claim, activation, word, low=-0.1, high=0.1, form=AT_LEAST, effect=0
 )
 def test_how_far_the_whole_interval_lies_beyond_the_effect(form, low, high, far):
     assert beyond(verdict("S1", "sigmoid", CONTRADICTED, low, high, form)) == pytest.approx(far)
+
+
+def test_a_ratio_is_as_far_beyond_in_either_direction():
+    """3.04 times where at most 1/1.1 was claimed: log(3.3) in units of log(1.1), as 1/3.04 where at least 1.1 was."""
+    more = verdict("M4b", "mish", CONTRADICTED, 3.0, 4.0, AT_MOST, 1 / 1.1, evidence="seconds of a over those of b")
+    less = verdict("M4c", "mish", CONTRADICTED, 0.25, 1 / 3, AT_LEAST, 1.1, evidence="seconds of a over those of b")
+    assert beyond(more) == pytest.approx(math.log(3.3) / math.log(1.1))
+    assert beyond(less) == pytest.approx(beyond(more))
 
 
 def test_what_is_contradicted_by_most_comes_first_once_for_each_activation_and_claim():

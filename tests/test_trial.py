@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 import actlab
 from actlab import cli, commands, trials
-from actlab.analysis import lineage, report, trial_page, verdicts
+from actlab.analysis import lineage, report, trial_page, verdict_pictures, verdicts
 from actlab.analysis.cells import build_cells
 from actlab.analysis.claims import (
     AT_LEAST,
@@ -29,7 +29,7 @@ from actlab.analysis.document import how_it_was_made
 from actlab.analysis.findings.decided import stored
 from actlab.analysis.intervals import Interval
 from actlab.analysis.judging import capped, computed
-from actlab.analysis.layout import write_table
+from actlab.analysis.layout import to_latex, write_table
 from actlab.analysis.pages.document import html
 from actlab.analysis.pages.shell import beside
 from actlab.analysis.parts import ReportError
@@ -176,6 +176,10 @@ def test_the_plan_of_a_trial_has_each_study_and_its_share(folder):
     assert "Computed, without training: size." in done.output
     quick = run(cli.app, ["trial", str(folder), "--quick", "--dry-run", "--out", str(folder / "out")])
     assert len(re.findall("50%", quick.output)) == 2, quick.output
+    alone = run(cli.app, ["trial", str(folder), "--dry-run", "--only", "long", "--out", str(folder / "out")])
+    assert re.search(r"long +2 +2 +0 s +100%", alone.output)
+    assert "short" not in alone.output
+    assert "Computed" not in alone.output
     (folder / "trial.yaml").write_text(f"{lines}quick_without: [long]\n")
     quick = run(cli.app, ["trial", str(folder), "--quick", "--dry-run", "--out", str(folder / "out")])
     assert re.search("100%", quick.output)
@@ -279,6 +283,19 @@ def test_what_was_found_under_conditions_stands_beside_the_table_of_all_verdicts
     assert [[row.estimate for row in one.under] for one in stored(tmp_path / "claims.csv")] == [[2.0, 0.0], [3.0, 0.0]]
 
 
+def test_in_a_paper_every_claim_has_its_verdict_beside_it_however_long_conditions_are():
+    long = {
+        f"a condition of some length, number {i}": Interval(*numbers, 20, "t")
+        for i, numbers in enumerate([(0.5, 0.4, 0.6), (0.01, 0.0, 0.02)] * 4)
+    }
+    many = tuple(judge(f"M{i}a", "mish", "is better by far", AT_LEAST, 0.1, long, "a gain") for i in range(60))
+    made = verdicts.table([verdicts.Part("size", "", "", "", many)], {})
+    text = to_latex(made)
+    assert text.count(f"& {ONLY_IF} &") == 60
+    assert text.count("0.500 [0.400,~0.600]; 0.0100 [0,~0.0200]") == 60
+    assert "Shown are" not in text
+
+
 def test_the_page_says_what_was_found_before_its_chain_its_ways_in_and_its_table():
     bad = under("S3a", "sigmoid", AT_LEAST, 1.0, y=0.1, x=0.0)
     both = under("L1a", "leaky_relu", AT_LEAST, 1.0, x=2.0, y=0.0)
@@ -291,8 +308,16 @@ def test_the_page_says_what_was_found_before_its_chain_its_ways_in_and_its_table
     ways = ["Find a claim", made.title, "`sigmoid`", r"`leaky_relu`", trial_page.OF_ALL]
     assert heads == ["What is true?", chain.title, *ways]
     begin = markdown(sections[:1])
-    assert "2 verdicts: 1 contradicted, 1 true only if" in begin
+    assert (
+        "puts 3 claims of the story to the test and decides 2 of them in at least one part; 2 verdicts: 1 contra"
+        in begin
+    )
     assert "“says S3a” is **contradicted**" in begin
+    assert (
+        "1 verdict, one of them on the trial itself: "
+        in trial_page.opening([verdict("A1", INCONCLUSIVE)], {"S3": "it vanishes"}, False)[0].text
+    )
+    assert "decides 0 of them" in trial_page.opening([verdict("S3a", INCONCLUSIVE)], {"S3": "x"}, False)[0].text
     page = markdown(sections)
     assert page.count("[S3a](#s3a) ✗") == 2  # by activation, and by verdict
     assert "| true at x; contradicted at y" in page
@@ -310,6 +335,91 @@ def test_on_a_phone_the_rows_of_the_chain_and_of_conditions_are_lists_without_em
     assert "data-filter" not in text
     assert '<td data-head="where"></td>' in text  # which the style hides there
     assert ".stacked td:empty { display: none; }" in beside("page.css")
+
+
+def test_the_pictures_with_a_verdict_are_of_its_conditions_that_which_fits_it_least_first():
+    names = [
+        f"moments-standardize={raw}-width={width}-weight_init={weights}_normal-residual={residual}"
+        for raw, weights, residual in [
+            *(("true", weights, "false") for weights in ("glorot", "he", "lecun")),
+            ("false", "lecun", "false"),
+            ("true", "lecun", "true"),
+        ]
+        for width in (64, 256)
+    ]
+    found = {
+        f"{words}, width {width}": Interval(value + width / 1e4, value, 99, 20, "")
+        for words, value in (("He weights", 4), ("raw inputs", 0), ("residual", 33))
+        for width in (64, 256)
+    }
+    one = judge("U2a", "selu", "s", AT_LEAST, 0.3, found, "e", figure="moments")
+    assert [name.removeprefix("moments-") for name in verdict_pictures.chosen(one, [*names, "other-width=64"])] == [
+        "standardize=false-width=64-weight_init=lecun_normal-residual=false",
+        "standardize=false-width=256-weight_init=lecun_normal-residual=false",
+        "standardize=true-width=64-weight_init=he_normal-residual=false",
+        "standardize=true-width=256-weight_init=he_normal-residual=false",
+    ]
+    usual = judge(
+        "U1a",
+        "selu",
+        "s",
+        AT_LEAST,
+        0.3,
+        {"width 64": found["residual, width 64"], "b": found["residual, width 64"]},
+        "e",
+        figure="moments",
+    )
+    assert (
+        verdict_pictures.chosen(usual, names)[0]
+        == "moments-standardize=true-width=64-weight_init=lecun_normal-residual=false"
+    )
+    assert verdict_pictures.chosen(replace(one, figure=""), names) == []
+
+
+def test_n_stands_beside_each_condition_only_where_it_differs():
+    found = {"x": Interval(0.5, 0.4, 0.6, 16, "t"), "y": Interval(0.5, 0.4, 0.6, 20, "t")}
+    one = judge("L2a", "leaky_relu", "s", AT_LEAST, 0.3, found, "e")
+    assert verdicts.of_conditions(one)["n"].tolist() == ["16", "20"]
+    alike = judge("L2a", "leaky_relu", "s", AT_LEAST, 0.3, {**found, "x": found["y"]}, "e")
+    assert list(verdicts.of_conditions(alike)) == ["condition", "found", "verdict"]
+
+
+def test_a_claim_says_what_its_command_does_and_how_its_number_came_about():
+    race = judge(
+        "R1",
+        "relu",
+        "cheap",
+        AT_MOST,
+        1.1,
+        {"textbook": Interval(1, 0.9, 1.2, 21, "t"), "catalogue": Interval(2, 1.9, 2.2, 21, "t")},
+        "e",
+    )
+    part = verdicts.Part(
+        "cost", "a machine", "sources/cost.py", "actlab trial t --only cost", (race,), measured="measured.csv"
+    )
+    page = markdown([verdicts.of_verdict(race, part, {})])
+    assert "Timed on: a machine." in page
+    assert "[what was timed](cost/measured.csv)" in page
+    assert "automatically" in page
+    assert "decides again from the stored numbers; with `--out DIR`" in page
+    assert "true only under some conditions" in markdown(
+        [verdicts.of_verdict(replace(race, verdict=ONLY_IF), part, {})]
+    )
+    ran = verdicts.of_verdict(race, replace(part, study=True, measured=""), {})
+    assert (
+        "decides again from the stored runs; with `--out DIR`, a folder without them, it first trains all."
+        in markdown([ran])
+    )
+
+
+def test_on_a_phone_a_claims_picture_fits_the_screen_and_leads_to_its_file(folder):
+    out = folder / "out"
+    trials.run(reading.read(folder), out)
+    page = (out / "report.html").read_text()
+    assert 'class="broad"' not in page
+    (file,) = re.findall(r'<a class="full" href="(.+?)">full size</a>', page)
+    assert (out / file).is_file()
+    assert "details .scroll:has(.stacked) { max-height: none; }" in page
 
 
 def test_a_study_of_a_trial_is_named_in_commands_where_it_stands(tmp_path):
@@ -351,7 +461,7 @@ def test_a_link_holds_where_fault_and_repair_are_true_as_they_are_said(words, st
     assert link.state == state
     made = lineage.table([link])
     assert made.frame.loc[0, "link"] == state
-    assert f"1 link: 1 {state}" in made.note
+    assert made.note.startswith(f"1 link: 1 {lineage.SAID[state][0]}. ")
 
 
 @pytest.mark.parametrize(
@@ -384,7 +494,10 @@ def test_both_numbers_of_a_link_are_of_one_condition_where_there_is_one():
     repair = under("R", "swish", AT_MOST, 1.5, catalogue=2.3, textbook=2.1)
     (link,) = lineage.links([{"fault": "F", "repair": "R"}], [fault, repair])
     row = lineage.table([link]).frame.iloc[0]
-    assert row[["condition", "fault_estimate", "repair_estimate", "one_measure"]].tolist() == [
+    assert row[
+        ["fault_condition", "repair_condition", "fault_estimate", "repair_estimate", "one_measure"]
+    ].tolist() == [
+        "catalogue",
         "catalogue",
         2.8,
         2.3,
@@ -415,6 +528,35 @@ def test_a_link_holds_under_the_conditions_that_support_both_of_its_claims(a, b,
     assert said == (f"**{state}**: {'; '.join(common)}" if state == lineage.CONDITIONAL else f"**{state}**")
 
 
+def test_the_rule_of_the_chain_is_written_once():
+    words = " ".join((ROOT / "docs" / "trial.md").read_text().split())
+    assert lineage.RULE in words
+    assert lineage.table([]).note.count(lineage.RULE) == 1
+
+
+def test_a_number_of_the_chain_has_its_conditions_verdict_and_what_the_claim_needs():
+    """The repair was asked under the fault's conditions, each in two ways; R1's number is of one of them, too."""
+    fault = under("F", "prelu", AT_LEAST, 1.0, **{"adam": 2.0, "sgd": 0.0})
+    repair = under("R", "prelu", AT_LEAST, 1.0, **{"decay, adam": 0.0, "dropout, adam": 3.0, "dropout, sgd": 2.0})
+    (link,) = lineage.links([{"fault": "F", "repair": "R"}], [fault, repair])
+    assert (link.state, link.common) == (lineage.CONDITIONAL, ["dropout, adam"])
+    made = lineage.table([link])
+    assert made.frame.loc[0, ["fault_condition", "repair_condition"]].tolist() == ["adam", "dropout, adam"]
+    assert "at least 1; **supported** here; over all conditions true only if" in made.wide.loc[0, "how much"]
+    alone = lineage.table(
+        lineage.links([{"fault": "F", "repair": "R9"}], [replace(fault, evidence="x; least favourable: sgd")])
+    )
+    assert alone.frame.loc[0, "fault_condition"] == "sgd"
+    assert made.note.startswith("1 link: 1 holds under conditions. ")
+
+
+def test_a_magnitude_is_of_the_measure_that_it_is_of():
+    fault = replace(verdict("F", SUPPORTED, "elu"), evidence="|log10 of the variance| of elu, by seed")
+    repair = replace(verdict("R", SUPPORTED, "selu"), evidence="log10 of the variance of selu, by seed")
+    assert lineage.Link(fault, repair, ("F", "R")).alike
+    assert not lineage.Link(fault, replace(repair, evidence="the mean of selu"), ("F", "R")).alike
+
+
 def test_what_only_stands_beside_a_fault_reads_as_no_repair_and_is_not_counted():
     there = [verdict("F", SUPPORTED), verdict("R", SUPPORTED), verdict("B", CONTRADICTED)]
     named = [{"fault": "F", "repair": "R"}, {"fault": "F", "repair": "B", "beside": True}]
@@ -424,7 +566,7 @@ def test_what_only_stands_beside_a_fault_reads_as_no_repair_and_is_not_counted()
     made = lineage.table(chain)
     assert made.frame["link"].tolist() == [lineage.HOLDS, lineage.BESIDE]
     assert made.wide.loc[1, "said to repair it"].startswith(f"({lineage.BESIDE}) ")
-    assert made.note.startswith("1 link: 1 holds.")
+    assert made.note.startswith("1 link: 1 holds; for 1 row more no repair is claimed. ")
 
 
 def test_a_trial_that_names_a_chain_decides_it_last_and_writes_its_table(folder):

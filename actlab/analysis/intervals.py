@@ -33,6 +33,8 @@ special = Later("scipy.special")
 FEWEST = 5
 LOGIT, LOG, EXTENDED, WILSON, NO_INTERVAL = "logit t", "log t", "skew-extended t", "Wilson", "none"
 NEWCOMBE, SQUARE_AND_ADD = "Newcombe", "square-and-add"
+COUNTED = "counted"
+"""The method of a share of what may still go either way: its bounds let what is open do so."""
 COMPUTED = "computed"
 """The method of a number that is no estimate: it has no error beyond rounding, and no n."""
 # Beyond rounding, values that are equal in the measurements are still equal after they were averaged.

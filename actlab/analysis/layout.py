@@ -39,6 +39,7 @@ class Table:
         wide: the same for people, as Markdown strings.
         name: its name in YAML and on disk; the decorator says it.
         beside: further numbers by name, for who reads files: each is written as ``<table>-<name>.csv``.
+        paper: what LaTeX has in the place of ``wide``, where a page of a paper has no room for all of that.
     """
 
     title: str
@@ -47,6 +48,7 @@ class Table:
     wide: pd.DataFrame = field(repr=False)
     name: str = ""
     beside: Mapping[str, pd.DataFrame] = field(default_factory=dict, repr=False)
+    paper: pd.DataFrame | None = field(default=None, repr=False)
 
 
 def words(name: str) -> str:
@@ -367,8 +369,9 @@ def to_markdown(table: Table) -> str:
 
 def to_latex(table: Table, study: str = "") -> str:
     """Write the wide table in LaTeX, so that it fits the text width of an article, with caption, label and note."""
-    rows = [list(row) for row in table.wide.itertuples(index=False)]
-    heads = [str(head) for head in table.wide.columns]
+    wide = table.wide if table.paper is None else table.paper
+    rows = [list(row) for row in wide.itertuples(index=False)]
+    heads = [str(head) for head in wide.columns]
     return latex.document(table.title, table.note, heads, rows, table.name, keys_of(table), study)
 
 

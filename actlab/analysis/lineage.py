@@ -1,8 +1,6 @@
 """The lineage: of each fault in the chain who has it and how much, who is said to repair it, and how much is left.
 
-A link of the chain joins two claims that studies have decided: the fault, and its repair. It holds where both are
-supported as they are said, breaks where either is contradicted, holds under conditions where one is true only under
-some, and is open else. Where both were asked under the same conditions it holds only where one of these supports both.
+A link of the chain joins two claims that studies have decided: the fault, and its repair. ``RULE`` says when it holds.
 A claim that says nothing of a repair may stand beside a fault: then there is no link, and it counts as none.
 """
 
@@ -12,26 +10,39 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from actlab.analysis.claims import AT_LEAST, CONTRADICTED, DOUBT, ONLY_IF, SUPPORTED, Under, Verdict, at_least
+from actlab.analysis.claims import AT_LEAST, CONTRADICTED, DOUBT, ONLY_IF, SUPPORTED, Under, Verdict, at_least, claimed
 from actlab.analysis.conditions import interval_of, least_favourable, told_apart
 from actlab.analysis.escaping import code, plain
 from actlab.analysis.findings.decided import LEAST
-from actlab.analysis.intervals import Interval
+from actlab.analysis.intervals import COUNTED, Interval
 from actlab.analysis.layout import Table, with_interval
 from actlab.later import pd
 from actlab.naming import counted
 
 HOLDS, CONDITIONAL, BREAKS, OPEN = STATES = ("holds", "holds under conditions", "breaks", "open")
 BESIDE = "no repair is claimed"
-COUNTED = "counted"
-"""The method of how many links hold: its bounds let those that are open go either way."""
+SAID = {
+    HOLDS: ("holds", "hold"),
+    CONDITIONAL: ("holds under conditions", "hold under conditions"),
+    BREAKS: ("breaks", "break"),
+    OPEN: ("is open", "are open"),
+}
+"""Of one link, and of several."""
+RULE = (
+    "A link breaks where either claim is contradicted, and is open where either is inconclusive or has no verdict. It "
+    "holds where both are supported. Where either is true only under some conditions, those that both were asked under "
+    "decide: it holds under the ones that support both; if there is none, it breaks where each of them contradicts one "
+    "of the two claims, and is open otherwise. Claims that share no condition leave it holding under conditions. The "
+    "chain is supported where every link holds, contradicted where one breaks or holds only under conditions, and "
+    "inconclusive otherwise."
+)
+"""What ``Link.state`` and ``judge_chain`` do, in words; ``docs/trial.md`` has the same."""
 NOTE = (
-    "A link holds where the fault and its repair are both supported as they are said; it breaks where either is "
-    "contradicted; it holds under conditions where both are true under those that are named; it is open else. Where "
-    "both were asked under the same conditions, both numbers are of one of these, which is named: one at which the "
-    "link holds, if there is any, and of these the one that fits the repair least. Else each is of the condition that "
-    "its own claim fits least; of one that is true only under conditions, too, where it holds. A number "
-    "of another measure is not to be compared with that beside it. Data and conditions stand under the ids."
+    f"{RULE} The conditions of a fault and its repair are the same, too, where the repair's is the fault's and more. "
+    "Both numbers are then of one of these: one at which the link holds, if there is any, and of these the one that "
+    "fits the repair least. Otherwise each number is of the condition that its own claim fits least; of a claim that "
+    "is true only under conditions, also of one where it holds. A number of another measure is not to be compared with "
+    "that beside it. Data and conditions stand under the ids."
 )
 
 
@@ -74,17 +85,16 @@ class Link:
 
     @property
     def shared(self) -> list[tuple[Under, Under]]:
-        """What was found of both under each condition that both were asked under."""
-        of_repair = {row.condition: row for row in (self.repair.under if self.repair else ())}
-        of_fault = self.fault.under if self.fault else ()
-        both = [(row, of_repair[row.condition]) for row in of_fault if row.condition in of_repair]
+        """What was found of both under each condition that both were asked under; the repair's may say more."""
+        of_fault, of_repair = (one.under if one else () for one in (self.fault, self.repair))
+        both = [(a, b) for a in of_fault for b in within(a, of_repair)]
         return [pair for pair in both if all(row.n for row in pair)]
 
     @property
     def common(self) -> list[str]:
         """Name the conditions under which the fault is there and its repair, too: of one without, the other's."""
         if self.shared:
-            return [a.condition for a, b in self.shared if a.verdict == b.verdict == SUPPORTED]
+            return [b.condition for a, b in self.shared if a.verdict == b.verdict == SUPPORTED]
         ends = [one for one in (self.fault, self.repair) if one and one.verdict == ONLY_IF]
         rows = ends[0].under if len(ends) == 1 else ()
         return [row.condition for row in rows if row.verdict == SUPPORTED]
@@ -103,11 +113,14 @@ class Link:
     def alike(self) -> bool | None:
         """Whether both numbers are of one measure, by what they are said to be; None where one is missing.
 
+        It may be of another activation, and a magnitude |x| beside x; what stands behind a semicolon is a remark.
+
         >>> Link(None, None, ("R3a", "L1a")).alike
         """
         ends = [one for one in (self.fault, self.repair) if one]
         said = {one: one.evidence.partition(DOUBT)[0].partition(LEAST)[0] for one in ends}
-        texts = {text.replace(one.activation or "–", "…") for one, text in said.items()}
+        bare = {one: text.partition(";")[0].replace("|", "") for one, text in said.items()}
+        texts = {text.replace(one.activation or "–", "…") for one, text in bare.items()}
         return len(texts) == 1 if len(ends) == 2 else None
 
     @property
@@ -156,7 +169,6 @@ def table(chain: Sequence[Link]) -> Table:
         end("fault", link.ids[0], link.fault, link.pair and link.pair[0])
         | end("repair", link.ids[1], link.repair, link.pair and link.pair[1])
         | {
-            "condition": link.pair[0].condition if link.pair else "",
             "one_measure": link.alike,
             "link": link.state,
         }
@@ -175,11 +187,23 @@ def table(chain: Sequence[Link]) -> Table:
     ]
     count = {state: sum(one.state == state for one in chain) for state in (*STATES, BESIDE)}
     number = counted(sum(count[state] for state in STATES), "link")
-    states = [f"{count[state]} {state}" for state in STATES if count[state]]
-    more = f" Of {counted(count[BESIDE], 'row')} more {BESIDE}." * bool(count[BESIDE])
-    note = f"{number}: {', '.join(states)}.{more} {NOTE}"
+    states = [f"{count[state]} {SAID[state][count[state] > 1]}" for state in STATES if count[state]]
+    more = f"; for {counted(count[BESIDE], 'row')} more {BESIDE}" * bool(count[BESIDE])
+    note = f"{number}: {', '.join(states)}{more}. {NOTE}"
     title = "The chain: who has which fault, and who repairs it"
     return Table(title, note, pd.DataFrame(rows), pd.DataFrame(wide), "lineage")
+
+
+def within(condition: Under, rows: Sequence[Under]) -> list[Under]:
+    """Find a fault's condition among the repair's: the same, or those that are it and more.
+
+    >>> rows = [Under(name, 0, 0, 0, 9, "", "") for name in ("dropout, adam", "sgd", "decay, adam")]
+    >>> [row.condition for row in within(Under("adam", 0, 0, 0, 9, "", ""), rows)]
+    ['dropout, adam', 'decay, adam']
+    """
+    same = [row for row in rows if row.condition == condition.condition]
+    parts = set(condition.condition.split(", "))
+    return same or [row for row in rows if parts <= set(row.condition.split(", "))]
 
 
 def at(link: Link) -> str:
@@ -193,8 +217,15 @@ def end(key: str, claim: str, one: Verdict | None, row: Under | None) -> dict[st
     """One end of a link, as columns: its claim, and what was decided of it, with the number that is shown."""
     said = {name: getattr(one, name) if one else None for name in ("activation", "statement")}
     numbers = {name: getattr(row or one, name) if one else None for name in ("estimate", "low", "high", "n")}
-    columns = said | numbers | {"verdict": one.verdict if one else None}
+    columns = said | {"condition": condition_of(one, row)} | numbers | {"verdict": one.verdict if one else None}
     return {key: claim} | {f"{key}_{name}": value for name, value in columns.items()}
+
+
+def condition_of(one: Verdict | None, row: Under | None) -> str:
+    """Name the condition that the number shown is of; empty where there is none."""
+    if row is not None or one is None:
+        return row.condition if row else ""
+    return one.evidence.partition(DOUBT)[0].partition(LEAST)[2]
 
 
 def said(claim: str, one: Verdict | None) -> str:
@@ -205,12 +236,16 @@ def said(claim: str, one: Verdict | None) -> str:
 
 
 def measured_of(one: Verdict | None, row: Under | None) -> str:
-    """Write what was found, at which condition, the claim's verdict, and what the number is."""
+    """Write what was found, at which condition, what is claimed, the verdict there and over all, and what it is."""
     if one is None:
         return "–"
-    evidence, _, least = one.evidence.partition(DOUBT)[0].partition(LEAST)
-    condition = row.condition if row else least
-    number = with_interval(interval_of(row or one)) + f" at {condition}" * bool(condition)
+    evidence, condition = one.evidence.partition(DOUBT)[0].partition(LEAST)[0], condition_of(one, row)
+    here = row or next((each for each in one.under if each.condition == condition), None)
+    number = with_interval(interval_of(here or one)) + f" at {condition}" * bool(condition)
+    word = f"**{one.verdict}**"
     if row is None and told_apart(one):
         number = told_apart(one)
-    return f"{plain(number)}; **{one.verdict}** ({plain(evidence)})"
+    elif here is not None:
+        alike = here.verdict == one.verdict
+        word = f"**{here.verdict}** here{' and' if alike else ';'} over all conditions{f' {one.verdict}' * (not alike)}"
+    return f"{plain(number)}, where the claim needs {claimed(one)}; {word} ({plain(evidence)})"

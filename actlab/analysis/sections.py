@@ -69,12 +69,16 @@ class Grid:
 
 @dataclass(frozen=True)
 class Picture:
-    """One page of a drawing: what it shows, its file, and what it is drawn from."""
+    """One page of a drawing: what it shows, its file, what it is drawn from, and whether its file is linked.
+
+    A phone shows one whose file is linked at the width of its screen; any other at a size that can be read.
+    """
 
     title: str
     file: str
     spec: Spec
     frame: pd.DataFrame = field(repr=False)
+    linked: bool = False
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,10 @@ beyond the smallest effect that matters the sooner, in units of it; one of each 
 story's claims. What is computed is left out: whoever reads the formula knows it.
 """
 
+import math
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from actlab.analysis.claims import AT_LEAST, AT_MOST, CONTRADICTED, DOUBT, ONLY_IF, WITHIN, Verdict, claimed
 from actlab.analysis.conditions import measured, told_apart
@@ -14,7 +16,11 @@ from actlab.analysis.findings.decided import LEAST
 from actlab.analysis.intervals import COMPUTED
 
 MANY = 5
-RULE = "contradicted by most, in units of the smallest effect that matters; one of each activation"
+RATIO = " over those of "
+"""What the number of a claim on a ratio is said to be: seconds of one over those of another."""
+RULE = (
+    "contradicted by most, in units of the smallest effect that matters, ratios as logarithms; one of each activation"
+)
 STORY = re.compile(r"(?!A)[A-Z]\d+")
 """The story's claims; those under A are on the trial itself, which is not taught."""
 
@@ -22,10 +28,14 @@ STORY = re.compile(r"(?!A)[A-Z]\d+")
 def beyond(one: Verdict) -> float:
     """How far the interval's nearer end lies beyond the effect that matters, in units of it; negative on its side.
 
+    Of a ratio, of which 1 is no effect, both are taken as logarithms: twice and half are as far from it.
+
     >>> numbers = (0.0, -0.1, 0.1, 20, "Student t")
     >>> beyond(Verdict("S", "", "", AT_LEAST, 0.2, *numbers, CONTRADICTED, "", ""))
     0.5
     """
+    if RATIO in one.evidence and min(one.effect, one.low, one.high) > 0:
+        one = replace(one, effect=math.log(one.effect), low=math.log(one.low), high=math.log(one.high))
     nearest = {
         AT_LEAST: one.effect - one.high,
         AT_MOST: one.low - one.effect,

@@ -6,6 +6,7 @@ figure and the command that makes them again.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from actlab.analysis.claims import CONTRADICTED, FAILED, INCONCLUSIVE, ONLY_IF, SUPPORTED, Verdict
@@ -24,6 +25,8 @@ MARKS = {SUPPORTED: "✓", CONTRADICTED: "✗", ONLY_IF: "◐", INCONCLUSIVE: "?
 OF_ALL = "Depth, and the chain"
 """The heading of the story's claims that are of no activation."""
 FURTHER = "Further claims"
+OWN = re.compile(r"A\d")
+"""How ids begin of what is claimed of the trial itself."""
 
 
 def page(
@@ -76,10 +79,14 @@ def page(
 
 def opening(verdicts: Sequence[Verdict], claims: Mapping[str, str], quick: bool) -> tuple[Text | Items, ...]:
     """Say what was found: how many claims were decided, how, and what of it surprises most."""
-    decided = [claim for claim in claims if any(belongs(one.id, claim) for one in verdicts)]
+    decided = [one for one in verdicts if one.verdict not in (INCONCLUSIVE, FAILED)]
+    known = [claim for claim in claims if any(belongs(one.id, claim) for one in decided)]
+    own = [one for one in verdicts if OWN.match(one.id) and not any(belongs(one.id, claim) for claim in claims)]
+    itself = f", {'one' if len(own) == 1 else len(own)} of them on the trial itself" * bool(own)
     text = (
-        f"The story makes {counted(len(claims), 'claim')}; {len(decided)} of them are decided here, some in several "
-        f"parts, by {counted(len(verdicts), 'verdict')}: {count(verdicts)}."
+        f"The trial puts {counted(len(claims), 'claim')} of the story to the test and decides {len(known)} of them "
+        f"in at least one part; {counted(len(verdicts), 'verdict')}{itself}: "
+        f"{count(verdicts)}."
     )
     blocks: list[Text | Items] = [Text(QUICK)] if quick else []
     blocks.append(Text(text))
@@ -120,7 +127,7 @@ def links(verdicts: Sequence[Verdict]) -> str:
 
 def all_of_them(made: Table, verdicts: Sequence[Verdict]) -> pd.DataFrame:
     """Shorten the table of all verdicts to what stands on the page: links, and conditions without their numbers."""
-    brief = made.wide[["claim", "activation", "said", "measured"]].copy()
+    brief = made.wide[["claim", "activation", "said", "claimed", "measured"]].copy()
     brief["claim"] = [f"[{one}](#{one.lower()})" for one in brief["claim"]]
     brief["verdict"] = [f"**{one.verdict}**" for one in verdicts]
     brief["under which conditions"] = [plain(where(one)) for one in verdicts]

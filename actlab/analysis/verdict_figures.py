@@ -29,7 +29,7 @@ from actlab.analysis.claims import (
     claimed,
 )
 from actlab.analysis.conditions import remark, would_be
-from actlab.analysis.lineage import COUNTED
+from actlab.analysis.intervals import COUNTED
 
 DRAWN_AS: dict[str, dict[str, Any]] = {
     SUPPORTED: {"color": "#0072B2", "marker": "o"},

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from actlab import commands
+from actlab.analysis import verdict_pictures
 from actlab.analysis.claims import (
     CONDITIONS,
     CONTRADICTED,
@@ -24,11 +25,11 @@ from actlab.analysis.claims import (
     Verdict,
     claimed,
 )
-from actlab.analysis.conditions import interval_of, measured, remark
+from actlab.analysis.conditions import interval_of, least_favourable, measured, remark
 from actlab.analysis.drawings import Spec, file_name
 from actlab.analysis.escaping import code, plain
 from actlab.analysis.findings.decided import stored
-from actlab.analysis.intervals import COMPUTED
+from actlab.analysis.intervals import COMPUTED, COUNTED, Interval
 from actlab.analysis.layout import Table, with_interval
 from actlab.analysis.sections import Grid, Items, Picture, Section
 from actlab.analysis.story import belongs
@@ -40,8 +41,17 @@ COLUMNS = (
     *("study", "form", "effect", "evidence"),
 )
 WORDS = (SUPPORTED, CONTRADICTED, ONLY_IF, INCONCLUSIVE, FAILED)
-BOTH = "Of several conditions the number is that under which a claim fits least; of *true only if* both are given."
-MOST_PANELS = 4
+BOTH = (
+    "Of several conditions the number is that under which a claim fits least; of *true only if* it is given of those "
+    "under which it holds, then of those under which it does not."
+)
+ALTERED = {
+    "textbook": "*textbook* is the formula as it is written, differentiated automatically",
+    "catalogue": "*catalogue* is the code that networks here are trained with, whose derivatives are closed forms",
+}
+"""What conditions mean whose names do not say it."""
+HEADINGS = {ONLY_IF: "true only under some conditions"}
+"""A verdict that needs its conditions behind it, where none stand."""
 FIGURES = "figures"
 DRAWN = Spec("", "", "")
 """Of a picture that a study has drawn already."""
@@ -64,6 +74,9 @@ class Part:
         figures: those that are there, by name.
         study: whether it is a study, which has a report of its own.
         html: whether that is a page for a browser, too.
+        captions: {figure: what the study's report calls it}.
+        how: the rule in words, where no file of the user's decides.
+        measured: of what is computed, the file of the numbers that its rule is given.
     """
 
     name: str
@@ -74,6 +87,9 @@ class Part:
     figures: frozenset[str] = frozenset()
     study: bool = False
     html: bool = False
+    captions: Mapping[str, str] = field(default_factory=dict, hash=False)
+    how: str = ""
+    measured: str = ""
 
     def report(self, kind: str) -> str:
         """Name the file of the study's report: of this kind where it has that, else its Markdown.
@@ -178,10 +194,42 @@ def table(parts: Sequence[Part], claims: Mapping[str, str], quick: bool = False)
             "Supported: the whole interval agrees with what is claimed; contradicted: none of it does; *true only if*:",
             f"under the conditions named. {BOTH} Of several all are asked: a contradicted one, and none supported,",
             "contradicts; one that is open, beside others that are supported, leaves it inconclusive.",
+            *([f"The number of each condition is in claims-{CONDITIONS}.csv."] if found else []),
             *([f"Without a verdict: {', '.join(missing)}."] if missing else []),
         ]
     )
-    return Table("All claims and their verdicts", note, frame, wide, "claims", beside)
+    return Table("All claims and their verdicts", note, frame, wide, "claims", beside, for_paper(wide, pairs))
+
+
+def for_paper(wide: pd.DataFrame, pairs: Sequence[tuple[Verdict, Part]]) -> pd.DataFrame:
+    """Shorten the table of all verdicts for a paper: every verdict beside what is said, and its number.
+
+    Whose a claim is stands in its text; conditions are in the CSV.
+    """
+    said = zip(wide["activation"], wide["said"], strict=True)
+    return pd.DataFrame(
+        {
+            "claim": wide["claim"],
+            "verdict": [one.verdict for one, _ in pairs],
+            "said": [text if name == "–" else f"{name} {text}" for name, text in said],
+            "claimed": wide["claimed"],
+            "measured": ["; ".join(map(with_interval, sides(one))) for one, _ in pairs],
+        }
+    )
+
+
+def sides(one: Verdict) -> list[Interval]:
+    """Return the number of a verdict; of *true only if* that where it holds, then that where it does not.
+
+    >>> from actlab.analysis.claims import AT_MOST, judge
+    >>> samples = {"he": Interval(0.1, 0, 0.2, 5, ""), "lecun": Interval(0.5, 0.4, 0.6, 5, "")}
+    >>> [side.mean for side in sides(judge("S", "", "s", AT_MOST, 0.3, samples, "e"))]
+    [0.1, 0.5]
+    """
+    each = [[row for row in one.under if row.verdict == word] for word in (SUPPORTED, CONTRADICTED)]
+    if one.verdict != ONLY_IF or not all(each):
+        return [interval_of(one)]
+    return [interval_of(least_favourable(one.form, rows)) for rows in each]
 
 
 def figures_of(parts: Sequence[Part]) -> dict[tuple[str, str], str]:
@@ -206,35 +254,74 @@ def of_verdict(
         kind: of page, ``md`` or ``html``: links to a study's report go to one of the same kind, where it has that.
         level: of its heading.
     """
-    heading = f"{one.id}: {plain(one.statement)} — {one.verdict}"
+    heading = f"{one.id}: {plain(one.statement)} — {HEADINGS.get(one.verdict, one.verdict)}"
     head = remark(one)
     said, _, doubt = one.evidence.partition(DOUBT)
-    again = "makes the numbers again and decides" if part.study else "computes what its rule lacks and decides"
     lines = [
         f"Claimed: {claimed(one)}. Found: {plain(measured(one))}"
         + (f" ({plain(one.method)})." if one.method and one.method != COMPUTED else "."),
         *([f"It {plain(head)}." if head.startswith("would") else f"To know: {plain(head)}."] if head else []),
         f"The number: {plain(said)}.",
         *([f"To doubt: {plain(doubt)}."] if doubt else []),
-        f"{'Scope' if part.study else 'Computed without a network, on'}: {plain(part.scope)}.",
-        f"[Rule]({part.name}/{part.rule}), [numbers]({part.name}/tables/claims.csv)"
+        *terms(one),
+        f"{scope_word(one, part)}: {plain(part.scope)}.",
+        *([f"Rule: {part.how}"] if part.how else []),
+        ("" if part.how else f"[Rule]({part.name}/{part.rule}), ")
+        + f"[numbers]({part.name}/tables/claims.csv)"
         + f", [of each condition]({part.name}/tables/claims-{CONDITIONS}.csv)" * bool(one.under)
+        + (f", [what was {done(one)}]({part.name}/{part.measured})" if part.measured else "")
         + (f", [study]({part.name}/{part.report(kind)})" if part.study else ""),
-        f"`{part.again}` {again}.",
+        again_said(one, part),
     ]
     blocks: tuple[Items | Grid | Picture, ...] = (Items(tuple(lines)),)
     if (part.name, one.id) in figures:
-        blocks += (Picture(heading, f"{FIGURES}/{figures[part.name, one.id]}.png", DRAWN, pd.DataFrame()),)
+        blocks += (Picture(heading, f"{FIGURES}/{figures[part.name, one.id]}.png", DRAWN, pd.DataFrame(), linked=True),)
     if one.under:  # in the order of the picture
-        cells = [(plain(row.condition), with_interval(interval_of(row)), row.verdict, row.more) for row in one.under]
-        frame = pd.DataFrame(cells, columns=["condition", "found", "verdict", "what would decide"])
-        shown = frame if any(frame["what would decide"]) else frame.drop(columns="what would decide")
-        blocks += (Grid(shown, "the conditions", first="condition", filtered=False),)
-    panels = sorted(name for name in part.figures if one.figure and name.partition("-")[0] == one.figure)
-    for name in panels[:MOST_PANELS]:
-        title = f"{name} of the study {part.name}"
-        blocks += (Picture(title, f"{part.name}/figures/{name}.png", DRAWN, pd.DataFrame()),)
+        blocks += (Grid(of_conditions(one), "the conditions", first="condition", filtered=False),)
+    for name in verdict_pictures.chosen(one, part.figures):
+        title = verdict_pictures.caption(name, part.captions.get(name, ""), part.name)
+        blocks += (Picture(title, f"{part.name}/figures/{name}.png", DRAWN, pd.DataFrame(), linked=True),)
     return Section(level, heading, blocks, one.id.lower())
+
+
+def of_conditions(one: Verdict) -> pd.DataFrame:
+    """Tabulate what was found under each condition: n, and what would decide, where that says anything."""
+    frame = pd.DataFrame(
+        {
+            "condition": [plain(row.condition) for row in one.under],
+            "found": [with_interval(interval_of(row)) for row in one.under],
+            "n": [str(row.n) for row in one.under],
+            "verdict": [row.verdict for row in one.under],
+            "what would decide": [row.more for row in one.under],
+        }
+    )
+    empty = [*(["n"] if frame["n"].nunique() == 1 else []), *([] if any(frame.iloc[:, -1]) else [frame.columns[-1]])]
+    return frame.drop(columns=empty)
+
+
+def terms(one: Verdict) -> list[str]:
+    """Explain the names of a verdict's conditions that do not say what they mean."""
+    said = [text for word, text in ALTERED.items() if any(word in row.condition.split() for row in one.under)]
+    return [f"Of these conditions, {'; '.join(said)}."] if said else []
+
+
+def done(one: Verdict) -> str:
+    """Say how the number of a claim that is of no study came about."""
+    return {COMPUTED: "computed", COUNTED: "counted"}.get(one.method, "timed")
+
+
+def scope_word(one: Verdict, part: Part) -> str:
+    """Head the line that says on what a verdict is."""
+    heads = {"computed": "Computed without a network, on", "counted": "Counted over", "timed": "Timed on"}
+    return "Scope" if part.study else heads[done(one)]
+
+
+def again_said(one: Verdict, part: Part) -> str:
+    """Say what the command does that decides a verdict again: what is stored is used."""
+    if part.how:
+        return f"`{part.again}` decides it again, after all the others."
+    stored, makes = ("stored runs", "trains all") if part.study else ("stored numbers", "makes all")
+    return f"`{part.again}` decides again from the {stored}; with `--out DIR`, a folder without them, it first {makes}."
 
 
 def again(trial: Path, only: str, quick: bool = False) -> str:

@@ -1,6 +1,6 @@
 """``actlab trial``: every claim decided again, by all studies and computations of a folder."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -60,7 +60,7 @@ def trial(
     if quick and (where / trials.MANIFEST).is_file() and not trials.is_quick(where):
         raise typer.BadParameter(f"--out {one_line(where)}: holds the full trial; a quick one goes elsewhere")
     if dry_run:
-        return show_shares(read, where, quick, workers)
+        return show_shares(read, where, quick, workers, only or ())
 
     @contextmanager
     def followed(name: str, done: int, of: int) -> Iterator[Any]:
@@ -90,7 +90,7 @@ def plan_trial(folder: Path, out_dir: Path | None, workers: int | None) -> None:
     show_shares(read, out_dir or trials.default_folder(read), False, workers)
 
 
-def show_shares(read: "Read", where: Path, quick: bool, workers: int | None) -> None:
+def show_shares(read: "Read", where: Path, quick: bool, workers: int | None, only: Collection[str] = ()) -> None:
     """Print a table of a trial's studies, with the time that each takes and its share of the whole."""
     from rich.table import Table
 
@@ -98,7 +98,7 @@ def show_shares(read: "Read", where: Path, quick: bool, workers: int | None) -> 
     from actlab.naming import counted, listed
     from actlab.study.cost import clock
 
-    found = trials.shares(read, where, quick, workers)
+    found = trials.shares(read, where, quick, workers, only)
     whole = sum(one.seconds for one in found)
     table = Table(*("study", "runs", "to train", "time", "share"), box=None, pad_edge=False)
     for one in found:
@@ -109,8 +109,8 @@ def show_shares(read: "Read", where: Path, quick: bool, workers: int | None) -> 
     for one in found:
         if one.lacks:
             say(f"Not counted is {one.name}: {one_line(one.lacks)}")
-    if read.computed:
-        say(f"Computed, without training: {listed([path.stem for path in read.computed])}.")
+    if computed := [path.stem for path in read.parts(quick, only) if path in read.computed]:
+        say(f"Computed, without training: {listed(computed)}.")
     number = counted(sum(not one.lacks for one in found), "study", "studies")
     say(
         f"{number} in {one_line(where)}: training takes about {clock(whole)} (a rough "

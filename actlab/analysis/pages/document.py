@@ -10,6 +10,7 @@ from functools import lru_cache
 from html import escape
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from actlab.analysis.pages.thinning import Rule
 from actlab.analysis.sections import FOLD_FROM, Grid, Items, Link, Picture, Section, Text
@@ -102,8 +103,9 @@ def in_html(
             body = table(frame, settings if filtered else (), stands_first)
             folded = f"<details><summary>{counted(len(frame), 'row')}: show {escape(name)}</summary>{body}</details>"
             return folded if fold and len(frame) >= FOLD_FROM else body
-        case Picture(title, file):
-            return picture(title, files[file], title != heading) if file in files else ""
+        case Picture(title, file, linked=linked):
+            full = files[file].relative_to(folder).as_posix() if linked and file in files else ""
+            return picture(title, files[file], title != heading, full) if file in files else ""
 
 
 def items(block: Items) -> str:
@@ -246,13 +248,14 @@ def pictures_of(sections: Sequence[Section], folder: Path, most: int) -> dict[st
     return files
 
 
-def picture(title: str, path: Path, titled: bool = True) -> str:
+def picture(title: str, path: Path, titled: bool = True, full: str = "") -> str:
     """Render a picture that the page holds itself, with a button to keep it; of a PDF, which is none, the button.
 
     Args:
         title: what it shows.
         path: its file.
         titled: whether that is written below it.
+        full: a link to it at its full size, which a phone needs that shows all of it on its screen.
     """
     said = f"{escape(title)} " if titled else ""
     if path.suffix == ".pdf":
@@ -262,12 +265,13 @@ def picture(title: str, path: Path, titled: bool = True) -> str:
     name = path.suffix[1:].upper()
     pixels = width_of(path)
     wide = f' style="--wide: {pixels:.0f}px"' if pixels else ""
-    broad = ' class="broad"' if pixels > BROAD else ""
+    broad = ' class="broad"' if pixels > BROAD and not full else ""
+    link = f' <a class="full" href="{escape(quote(full))}">full size</a>' if full else ""
     return (
         f'<figure{broad}><div class="wide" tabindex="0"><img alt="{escape(title)}"{wide} '
         f'src="data:{kind};base64,{data}"></div>'
         f'<figcaption>{said}<button class="keep" data-name="{escape(path.name)}">{name}</button>'
-        "</figcaption></figure>"
+        f"{link}</figcaption></figure>"
     )
 
 
