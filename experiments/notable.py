@@ -147,7 +147,7 @@ def leaky_in_words(cells: Cells) -> str:
     number = {name: int((deep["activation"] == name).sum()) for name in trained}
     least = min(rows["depth"])
     gains = dying_relu.by_depth(dying_relu.against_relu(cells, "test_accuracy"), "difference")
-    gain = mean_of(gains[f"depth {least}"], "test_accuracy", True)
+    gain = mean_of(gains[dying_relu.place("adam", least)], "test_accuracy", True)
     return (
         "So a small negative slope keeps units from being dead in name; many pass next to no gradient all the same. "
         f"In accuracy leaky ReLU differs from ReLU by {gain} at {least} layers; at more, hardly any network trains at "

@@ -232,7 +232,9 @@ def agree(frame, study, by):
     return seen
 
 
-@pytest.mark.parametrize("name", thinned([name for name in TABLES if name not in ("selection", "standing", *OF_THEORY)], 3))
+@pytest.mark.parametrize(
+    "name", thinned([name for name in TABLES if name not in ("selection", "standing", *OF_THEORY)], 3)
+)
 def test_tables_and_comparisons_agree(study, name):
     frame = TABLES[name].make(build_cells(*study)).frame
     frame = frame[frame["measure"] != "steps_to_target"]  # of which that has medians

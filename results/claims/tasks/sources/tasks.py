@@ -278,7 +278,7 @@ def prelu_learns_from_the_data(cells: Cells) -> Verdict:
 def bend_adapts(cells: Cells) -> Verdict:
     """W1: β·rms(z), which is what a unit sees of β, ends elsewhere on another task."""
     layers = last_layers(cells, "swish", "beta", "preact_second_moment")
-    rms = np.sqrt(layers["preact_second_moment"].astype(float))
+    rms = layers["preact_second_moment"].astype(float) ** 0.5
     alone = max(one.mean for one in elsewhere(rms, layers).values())
     statement = "trainable β adapts to the task (β·rms(z) ends elsewhere on another task)"
     what = "largest difference between any two tasks of β·rms(z) at the end, mean over layers, all pairs at once"
