@@ -340,9 +340,9 @@ def test_every_mark_of_a_map_has_one_meaning_and_a_key():
         "plain": {},
         "framed: selected rate": {"framed": True},
         "(k): k runs left, the others diverged": {"n": 15, "diverged": 5},
-        "faded: fewer than half left": {"n": 1, "diverged": 19},
+        "faded: fewer than half have a value": {"n": 1, "diverged": 19},
         "all diverged": {"n": 0, "diverged": 20, "mean": np.nan},
-        "no value: 0 or not finite": {"n": 0, "mean": np.nan},
+        "no run has a value": {"n": 0, "mean": np.nan},
         "at least half begin with a dead layer": {"greyed": True},
     }
     rows = [cell | {"rate": 0.1 * i} | more for i, more in enumerate(kinds.values(), 1)]

@@ -341,9 +341,9 @@ def keys(occurring: set[str], frame: pd.DataFrame) -> list[Artist]:
         "some": Patch(
             **{**OVERLAYS["some"], "facecolor": "#A6A6A6", "linewidth": 0}, label="at least half, not all, have a value"
         ),
-        "faint": Patch(facecolor="#F9DCB8", label="faded: fewer than half left"),
+        "faint": Patch(facecolor="#F9DCB8", label="faded: fewer than half have a value"),
         "diverged": Patch(hatch=HATCHES["diverged"], **hatched, label="all diverged"),
-        "without": Patch(hatch=HATCHES["without"], **hatched, label="no value: 0 or not finite"),
+        "without": Patch(hatch=HATCHES["without"], **hatched, label="no run has a value"),
         "grey": Patch(facecolor=UNKNOWN, label="at least half begin with a dead layer"),
     }
     return [one for name, one in made.items() if name in occurring]

@@ -75,7 +75,7 @@ def profile(spec: Spec, frame: pd.DataFrame) -> Figure:
     grid[-1].set_xlabel("hidden layer, from the last to the first: the way of the gradient →")
     figure.supylabel("signal gradient norm / that of the last hidden layer", fontsize=8)
     if near:
-        grid[-1].set_title("those that stay near 1, on a scale of their own", fontsize=7.5)
+        grid[-1].set_title("the others, on a scale of their own", fontsize=7.5)
     gaps = any(unknown_between(line[spec.x].to_numpy()) for _, line in kept_layers(frame).groupby(spec.lines))
     keys = dict(LINES) if is_predicted(frame) else {}
     if gaps and keys:

@@ -37,9 +37,9 @@ def vanishing_slopes(cells: Cells) -> Drawing | None:
     spec = Spec(MULTIPLES, x="depth", lines=subject(cells), panels=subject(cells), looks=cells.looks)
     caption = (
         "Slope of log10 signal gradient norm per layer towards the input: below 0 it vanishes, above it explodes. "
-        "All have one scale; what would press all others flat has its own, or stands in numbers at the end beyond "
-        f"which it lies. {mean_of(frame)}. {legend_of_theory(frame, cells)}{shaded} {some_trained(frame, cells)} "
-        f"{marked_untrained(frame, 'Diamonds')}"
+        "All panels of a picture have one scale; what would press all others flat has its own, or stands in numbers at "
+        f"the end beyond which it lies. {mean_of(frame)}. {legend_of_theory(frame, cells)}{shaded} "
+        f"{some_trained(frame, cells)} {marked_untrained(frame, 'Diamonds')}"
     ).strip()
     return drawing(cells, frame, spec, table.title, caption)
 
