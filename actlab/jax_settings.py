@@ -92,6 +92,23 @@ def pinned() -> Iterator[None]:
         restore(before)
 
 
+@contextmanager
+def exact_products() -> Iterator[None]:
+    """Multiply matrices in the precision of their numbers on an accelerator, too, unless the user has set another.
+
+    By default a GPU rounds the factors of a float32 product to 11 bits (TF32), a TPU to 8 (bfloat16): on one H200 that
+    moved gradient norms by 0.6 % in 100 layers, and a run's numbers with its neighbours in a call. On a processor
+    nothing changes.
+    """
+    import jax
+
+    if jax.default_backend() == "cpu" or jax.config.values["jax_default_matmul_precision"] is not None:
+        yield
+        return
+    with jax.default_matmul_precision("highest"):
+        yield
+
+
 def of_process() -> dict[str, Any]:
     """Return what this process has set, whatever context its thread is in."""
     import jax

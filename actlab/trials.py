@@ -208,7 +208,7 @@ def compute(path: Path, folder: Path) -> None:
     from actlab.analysis.layout import to_csv
     from actlab.analysis.parts import users_failures
     from actlab.checksums import file_sha256
-    from actlab.engine.environment import surroundings
+    from actlab.engine.environment import processor, surroundings
     from actlab.outputs import making
 
     listed = claims_file.load(path)
@@ -225,6 +225,7 @@ def compute(path: Path, folder: Path) -> None:
             (made.at / sources.COPIES).mkdir()
             shutil.copyfile(path, made.at / sources.COPIES / path.name)
             about = {sources.COPIES: own, NUMBERS: file_sha256(made.at / NUMBERS), **surroundings()}
+            about["processor"] = processor()  # beside an accelerator: what is computed or timed may be of either
             (made.at / MEASURED).write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
     decide(folder, listed)
 
@@ -387,7 +388,8 @@ def part_of(folder: Path, about: Mapping[str, Any]) -> Part | None:
     path = folder / "study.yaml"
     if not path.is_file():
         kept = read_json(folder / MEASURED)
-        scope = f"{kept['platform']}, JAX {kept['jax']}"
+        machine = " and ".join(dict.fromkeys(kept[key] for key in ("processor", "platform") if key in kept))
+        scope = f"{machine}, JAX {kept['jax']}"
         return verdicts.Part(folder.name, scope, f"sources/{folder.name}.py", again, found, measured=NUMBERS)
     study, _ = bounded_load(path.read_text(encoding="utf-8"), str(path))
     figures = frozenset(one.stem for one in (folder / "figures").glob("*.png"))

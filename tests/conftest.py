@@ -8,10 +8,13 @@ from functools import wraps
 import pytest
 
 from actlab import compiler_flags
+from actlab.engine.devices import has_accelerator
 
 # Not left to the first room that is imported: a test file may compute something before.
 compiler_flags.ensure()
 os.environ["JAX_NUMPY_RANK_PROMOTION"] = "raise"
+if has_accelerator():  # as in actlab's workers (``jax_settings.exact_products``)
+    os.environ.setdefault("JAX_DEFAULT_MATMUL_PRECISION", "highest")
 os.environ.setdefault("MPLBACKEND", "agg")
 # Programs compiled by an earlier state of the code, or by a user, have no part in a test.
 # One folder for all processes that test: what one of them compiled, the others find.

@@ -188,10 +188,30 @@ def test_what_is_measured_in_races_is_not_said_to_need_seeds():
     assert cost.ratios(races(), "mish", "gelu").method.endswith(RACES)
 
 
-def races():
+def test_a_race_is_decided_on_each_platform_and_kind_of_code():
+    """What costs twice as much on one platform, and nothing more on the other, costs more on the one alone."""
+    frames = [
+        races(times=1 if platform == cost.ACCELERATOR else 2).assign(platform=platform, machine=machine, code=code)
+        for platform, machine in ((cost.ACCELERATOR, "G 1"), (cost.PROCESSOR, "C 2"))
+        for code in cost.CODES
+    ]
+    one = cost.raced(pd.concat(frames), "T", "mish", "gelu", "costs more", AT_LEAST, cost.DEARER)
+    assert one.verdict == ONLY_IF
+    assert {row.condition: row.verdict for row in one.under} == {
+        "accelerator, catalogue": CONTRADICTED,
+        "accelerator, textbook": CONTRADICTED,
+        "processor, catalogue": SUPPORTED,
+        "processor, textbook": SUPPORTED,
+    }
+    assert "98.8 %" in one.method
+    assert "16,384 × 4,096 float32 on G 1; 256 × 256 float32 on C 2" in one.evidence
+
+
+def races(times=1):
     rows = itertools.product(("mish", "gelu"), (1, 2), range(6))
+    seconds = lambda name, i: (1 + 0.01 * i) * (times if name == "mish" else 1)
     columns = ["activation", "race", "round", "seconds"]
-    return pd.DataFrame([(*row, 1 + 0.01 * i) for i, row in enumerate(rows)], columns=columns)
+    return pd.DataFrame([(*row, seconds(row[0], i)) for i, row in enumerate(rows)], columns=columns)
 
 
 def test_a_claim_has_the_interval_of_its_measures_kind():

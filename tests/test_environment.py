@@ -159,6 +159,21 @@ def test_all_of_them_together_and_what_is_set_within(config):
     assert jax.config.values == before
 
 
+@pytest.mark.parametrize(
+    ("platform", "of_user", "expected"),
+    [("gpu", None, "highest"), ("cpu", None, None), ("gpu", "default", "default"), ("gpu", "float32", "float32")],
+)
+def test_an_accelerator_multiplies_in_the_precision_of_the_numbers(platform, of_user, expected, monkeypatch):
+    monkeypatch.setattr(jax, "default_backend", lambda: platform)
+    with jax.default_matmul_precision(of_user), jax_settings.exact_products():
+        assert jax.config.jax_default_matmul_precision == expected
+        lowered = jax.jit(lambda x: x @ x).lower(jax.numpy.zeros((2, 2))).as_text()
+        assert ("precision = [HIGHEST" in lowered) == (expected in ("highest", "float32"))
+        recorded = [f"jax_default_matmul_precision={expected}"] if expected else []
+        assert [one for one in jax_settings.recorded() if "matmul" in one] == recorded
+    assert jax.config.jax_default_matmul_precision is None
+
+
 def test_a_context_of_the_users_is_left_as_it_was():
     with jax.enable_x64(True), jax.default_prng_impl("rbg"):
         before = jax.config.values

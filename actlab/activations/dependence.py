@@ -108,7 +108,7 @@ class Walk:
         if name == "while":
             return self.repeated(how, given)
         if name == "scan":
-            results = self.scanned(how, given, shapes)
+            results = self.scanned(equation, given)
         elif inner is not None:
             results = self.through(getattr(inner, "jaxpr", inner), given)
         elif name == "optimization_barrier":
@@ -166,10 +166,16 @@ class Walk:
         self.unsure |= self.through(how["cond_jaxpr"].jaxpr, [*test, *carried])[0] is not None
         return carried
 
-    def scanned(self, how: Any, given: list[Mask], shapes: list[Shape]) -> list[Mask] | None:
+    def scanned(self, equation: Any, given: list[Mask]) -> list[Mask] | None:
         """``after`` of a scan, turn by turn; None where there are too many."""
-        body, constants, number = how["jaxpr"].jaxpr, how["num_consts"], how["num_carry"]
-        first, carried, slices = given[:constants], given[constants : constants + number], given[constants + number :]
+        how, body = equation.params, equation.params["jaxpr"].jaxpr
+        shapes = [variable.aval.shape for variable in equation.outvars]
+        # What has one axis more outside than in a turn is cut in slices, or stacked of them; JAX says so otherwise in
+        # each of its versions.
+        same_size = lambda outer, inner: len(outer.aval.shape) == len(inner.aval.shape)
+        whole = sum(map(same_size, equation.invars, body.invars))
+        number = sum(map(same_size, equation.outvars, body.outvars))
+        first, carried, slices = given[: whole - number], given[whole - number : whole], given[whole:]
         if how["length"] > MOST_TURNS:
             return None
         turns = range(how["length"])

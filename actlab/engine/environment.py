@@ -71,14 +71,21 @@ def device() -> str:
     >>> device() != ""
     True
     """
-    kind = jax.local_devices()[0].device_kind
-    if jax.default_backend() != "cpu":
-        return kind
+    return jax.local_devices()[0].device_kind if jax.default_backend() != "cpu" else processor()
+
+
+@cache
+def processor() -> str:
+    """Name the processor's model, also where JAX computes on an accelerator.
+
+    >>> processor() != ""
+    True
+    """
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
         return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     except (OSError, StopIteration):  # not Linux, or a processor that is not named there
-        return f"{kind} {platform.machine()}"
+        return f"cpu {platform.machine()}"
 
 
 def flags() -> str:

@@ -58,7 +58,8 @@ def run_job(job: Job, folder: Path, lock_owner: str | None, turn: int | None = N
     compiled.enable_compilation_cache()
     freeze_gc()
     jax.local_devices()  # JAX starts with the flags that this process was given, not with those that a user's file sets
-    with jax_settings.pinned(), jax.enable_x64(job.shape.spec.dtype == "float64"):
+    float64 = job.shape.spec.dtype == "float64"
+    with jax_settings.pinned(), jax_settings.exact_products(), jax.enable_x64(float64):
         try:
             return train_batches(job, folder, lock_owner, turn)
         except jax.errors.JaxRuntimeError as error:
