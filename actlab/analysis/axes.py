@@ -18,7 +18,7 @@ from matplotlib.lines import Line2D
 
 from actlab.analysis import style
 from actlab.analysis.drawings import RANGED
-from actlab.analysis.layout import number, setting, words
+from actlab.analysis.layout import setting, words
 from actlab.analysis.looks import MARKERS, LineStyle, from_palette
 from actlab.measures import about
 
@@ -244,31 +244,6 @@ def chance(axes: Axes, rows: pd.DataFrame) -> list[float]:
     return values
 
 
-FAR_ABOVE, ABOVE = 2.0, 0.5  # decades beyond nearly all heights: what is cut off, and where
-
-
-def cut_at(heights: pd.Series) -> float:
-    """Choose the height at which a logarithmic axis may end, where a few heights lie decades above nearly all others.
-
-    >>> cut_at(pd.Series([1.0] * 99 + [1e6])) < 10, cut_at(pd.Series([1.0, 2.0, 30.0]))
-    (True, inf)
-    """
-    logs = np.log10(heights[(heights > 0) & np.isfinite(heights)])
-    if len(logs) < 20 or logs.max() - logs.quantile(0.98) < FAR_ABOVE:
-        return math.inf
-    return float(10 ** (logs.quantile(0.98) + ABOVE))
-
-
-def mark_cut(axes: Axes, rows: pd.DataFrame, x: str, top: float, colour: str) -> None:
-    """Say at the upper end of an axis how far up it goes where it is cut."""
-    most = rows[["mean", "high"]].to_numpy(float)
-    if (most > top).any():
-        at = rows[x].to_numpy(float)[np.nanargmax(np.fmax(*most.T))]
-        look: dict[str, Any] = {"ha": "right", "va": "top", "fontsize": 7, "color": colour}
-        text = f"to {number(float(np.nanmax(most)), 2)} ▲"
-        axes.annotate(text, (at, top), xytext=(-2, 0), textcoords="offset points", **look)
-
-
 BETTER = "framed: another {} does clearly better"
 FRAME: dict[str, Any] = {"marker": "s", "linestyle": "none", "markersize": 8.0, "markerfacecolor": "none"}
 
@@ -288,13 +263,13 @@ def framed(axes: Axes, line: pd.DataFrame, x: str, colour: str) -> dict[str, dic
 EACH_SEED: dict[str, Any] = {"linewidth": 0.5, "alpha": 0.6, "marker": ""}
 
 
-def each_seed(axes: Axes, line: pd.DataFrame, x: str, look: LineStyle, top: float) -> None:
-    """Draw the line of each seed thin: where they are few, an interval says less."""
+def each_seed(axes: Axes, line: pd.DataFrame, x: str, look: LineStyle, **more: Any) -> None:
+    """Draw the line of each seed thin, or as is said: where they are few, an interval says less."""
     line = line.sort_values(x)
     seeds = [[float(one) for one in str(texts).split()] for texts in line["each"]]
     for i in range(min(map(len, seeds))):
-        heights = np.minimum([of_step[i] for of_step in seeds], top)
-        axes.plot(line[x].to_numpy(float), heights, color=look.colour, zorder=1.8, **EACH_SEED)
+        heights = [of_step[i] for of_step in seeds]
+        axes.plot(line[x].to_numpy(float), heights, color=look.colour, zorder=1.8, **EACH_SEED | more)
 
 
 def separate_labels(

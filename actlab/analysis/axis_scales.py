@@ -22,7 +22,7 @@ def log_scale(axes: Axes, values: pd.Series, decades: float = 1.0) -> None:
     pad = max((decades - (high - low)) / 2, 0.05 * (high - low))
     low, high = max(low - pad, -300.0), min(high + pad, 300.0)
     axes.set_ylim(10.0**low, 10.0**high)
-    near = high - low <= 2
+    near = high - low <= 2.1
     axes.yaxis.set_major_locator(LogLocator(numticks=6, subs=(1.0, 2.0, 5.0) if near else (1.0,)))
     if near and low > -3 and high < 4:
         axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:g}"))

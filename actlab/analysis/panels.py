@@ -24,7 +24,6 @@ from actlab.analysis.axes import (
     MARKED,
     arrangement,
     curve,
-    cut_at,
     drawn,
     each_seed,
     is_predicted,
@@ -33,7 +32,6 @@ from actlab.analysis.axes import (
     legend,
     line_label,
     looks_of,
-    mark_cut,
     name_edges,
     of_shares,
     panel_title,
@@ -43,6 +41,7 @@ from actlab.analysis.axes import (
     unknown_between,
 )
 from actlab.analysis.axis_scales import decades_scale, depth_axis, layer_axis, log_scale, pressed_scale
+from actlab.analysis.cuts import CUT, cut_at, mark_cut
 from actlab.analysis.deviations import reaches_not
 from actlab.analysis.drawings import (
     DOTS,
@@ -218,13 +217,14 @@ def grid_of_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
             panel_of.sharey(grid[i, 0])
         if i:
             panel_of.sharex(grid[0, j])
-    covered = False
+    covered = cut = False
     for i, one in enumerate(down):
         of_row = with_range_of_seeds(frame[frame[spec.panels] == one])
         log = of_row["measure"].iloc[0] in spec.log
         top = cut_at(drawn(of_row)) if log and spec.x == "step" else math.inf
         if log:
             log_scale(grid[i, 0], drawn(of_row).clip(upper=top))
+            grid[i, 0].set_ylim(top=top if math.isfinite(top) else None)
         else:
             of_shares(grid[i, 0], str(of_row["measure"].iloc[0]), drawn(frame) if spec.fitted else None)
         if SCALE[0] in of_row and not log and of_row[list(SCALE)].notna().all(axis=None):
@@ -246,10 +246,9 @@ def grid_of_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
                     small |= {"markerfacecolor": "white"} if untrained(line).any() and lines != "layer" else {}
                     small |= {"markevery": 1 if theory else max(len(line) // MARKED, 1)} if lines != "layer" else {}
                     small |= seen_beneath(under.get(value, 0), small)
-                    mark_cut(axes, line, spec.x, top, looks[value].colour)
-                    line = line.assign(**{name: line[name].clip(upper=top) for name in ("mean", "low", "high")})
+                    cut |= mark_cut(axes, line, spec.x, top, looks[value].colour)
                     if "each" in line:
-                        each_seed(axes, line, spec.x, looks[value], top)
+                        each_seed(axes, line, spec.x, looks[value])
                         line = line.assign(low=np.nan, high=np.nan)
                     draw_beside(axes, line, spec.x, looks[value], is_predicted(of_row), alpha, **small)
             if len(panel) and not panel["mean"].notna().any():
@@ -286,6 +285,8 @@ def grid_of_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
         handles.append(Line2D([], [], color="#444444", marker="o", markersize=6, linewidth=3.5, label=UNDER))
     if untrained(frame).any():
         handles.append(Line2D([], [], **UNTRAINED))
+    if cut:
+        handles.append(Line2D([], [], color="#444444", **CUT))
     if "each" in frame:
         handles.append(Line2D([], [], label="each seed", color="#444444", **EACH_SEED))
     if theory:

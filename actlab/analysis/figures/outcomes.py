@@ -162,8 +162,9 @@ def training_curves(cells: Cells) -> Drawing | None:
     )
     caption = (
         f"{mean_of(frame, not few)}{'; thin each seed, trained or not' * few}; diverged runs are left out. An axis "
-        "that few heights would press flat is cut, with a mark that says how far up they go. Training loss is the "
-        "minibatch mean since the last record, and of the whole split at evaluations. "
+        "that a few heights would press flat ends below these: their lines leave it through its top, at a triangle "
+        "that says how far up they go. Training loss is the minibatch mean since the last record, and of the whole "
+        "split at evaluations. "
         f"{of_those_trained(frame, cells)} {marked_untrained(frame, 'Hollow')}"
     ).strip()
     return drawing(cells, frame, spec, "Loss over training", caption)

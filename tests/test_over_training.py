@@ -1,0 +1,70 @@
+"""Lines over training: what leaves an axis is seen to, each seed of a few has its line, and many lines stay apart."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from actlab.analysis import style
+from actlab.analysis.cuts import CUT
+from actlab.analysis.drawings import GRID, Spec
+from actlab.analysis.looks import from_palette
+from actlab.analysis.panels import render
+
+STEPS = np.arange(0, 1000, 25)
+
+
+def losses(**heights: np.ndarray) -> pd.DataFrame:
+    """Make losses of one seed, by activation."""
+    one = {"measure": "train_loss", "depth": 3, "n": 1, "runs": 1, "low": np.nan, "high": np.nan}
+    parts = [pd.DataFrame({"step": STEPS, "mean": of, "activation": name, **one}) for name, of in heights.items()]
+    return pd.concat(parts, ignore_index=True)
+
+
+def drawn(frame: pd.DataFrame) -> Figure:
+    looks = {name: from_palette(i) for i, name in enumerate(frame["activation"].unique())}
+    spec = Spec(GRID, x="step", lines="activation", panels="measure", columns="depth", log=("train_loss",), looks=looks)
+    with style.apply():
+        figure = render(spec, frame)
+        figure.draw_without_rendering()
+    return figure
+
+
+def key(figure: Figure) -> set[str]:
+    return {text.get_text() for text in figure.legends[0].get_texts()}
+
+
+def test_a_line_leaves_a_cut_axis_through_its_top():
+    far = np.where(STEPS == 675, 2.87e6, 1.0)
+    figure = drawn(losses(selu=far, gelu=np.full(len(STEPS), 2.0)))
+    axes = figure.axes[0]
+    top = axes.get_ylim()[1]
+    assert top < 100
+    own = [line for line in axes.lines if len(line.get_xdata()) > 1 and line.get_transform() == axes.transData]
+    assert max(float(np.nanmax(line.get_ydata())) for line in own) == 2.87e6  # not a peak below the edge
+    (mark,) = (line for line in axes.lines if line.get_marker() == CUT["marker"] and not line.get_clip_on())
+    assert (list(mark.get_xdata()), list(mark.get_ydata())) == ([675], [1.0])
+    assert [text.get_text() for text in axes.texts] == ["to 2.9e6"]
+    assert CUT["label"] in key(figure)
+
+
+def test_an_axis_that_holds_all_has_no_mark():
+    figure = drawn(losses(selu=np.where(STEPS == 675, 30.0, 1.0), gelu=np.full(len(STEPS), 2.0)))
+    assert figure.axes[0].get_ylim()[1] > 30
+    assert not [line for line in figure.axes[0].lines if line.get_marker() == CUT["marker"] and not line.get_clip_on()]
+    assert CUT["label"] not in key(figure)
+
+
+def test_each_time_that_a_line_leaves_has_a_mark_and_texts_do_not_overlap():
+    one, other = np.ones(len(STEPS)), np.ones(len(STEPS))
+    one[[4, 20]], other[21] = (1e5, 2e5), 1e7
+    flat = {name: np.full(len(STEPS), 2.0) for name in ("relu", "elu", "mish")}
+    axes = drawn(losses(selu=one, gelu=other, **flat)).axes[0]
+    marks = [
+        float(line.get_xdata()[0])
+        for line in axes.lines
+        if line.get_marker() == CUT["marker"] and not line.get_clip_on()
+    ]
+    assert marks == [100.0, 500.0, 525.0]
+    boxes = [text.get_window_extent() for text in axes.texts]
+    assert len(boxes) == 2
+    assert not boxes[0].overlaps(boxes[1])
