@@ -5,10 +5,13 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from actlab.analysis import style
+from actlab.analysis.cells import build_cells
 from actlab.analysis.cuts import CUT
 from actlab.analysis.drawings import GRID, Spec
+from actlab.analysis.figures import FIGURES
 from actlab.analysis.looks import from_palette
 from actlab.analysis.panels import render
+from tests.synthetic import frames
 
 STEPS = np.arange(0, 1000, 25)
 
@@ -68,3 +71,21 @@ def test_each_time_that_a_line_leaves_has_a_mark_and_texts_do_not_overlap():
     boxes = [text.get_window_extent() for text in axes.texts]
     assert len(boxes) == 2
     assert not boxes[0].overlaps(boxes[1])
+
+
+def test_of_few_seeds_each_has_its_line_of_dead_units_and_of_many_their_mean():
+    for seeds, lines in ((3, 3), (6, 1)):
+        runs, steps, layers = frames(("relu", "tanh"), (5,), (1e-3,), seeds=seeds)
+        runs = runs.assign(status="ok")
+        made = FIGURES["dead_over_training"].make(build_cells(runs, steps, layers))
+        with style.apply():
+            axes = render(made.spec, made.frame).axes[0]
+        heights = [np.asarray(line.get_ydata(), float) for line in axes.lines if len(line.get_xdata()) > 1]
+        assert len(heights) == lines
+        there = steps.merge(runs.loc[runs["activation"] == "relu", ["run"]])
+        of_runs = [one["dead_fraction"].dropna().to_numpy() for _, one in there.groupby("run")]
+        if seeds == 3:
+            assert "Each line is one seed" in made.caption
+            assert not axes.collections  # no band of what each shows
+            for own in of_runs:
+                assert any(len(one) == len(own) and np.allclose(one, own, rtol=1e-4) for one in heights)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.text import Annotation
 
 from actlab.analysis.layout import number
 
@@ -19,7 +20,7 @@ CUT: dict[str, Any] = {
     **{"marker": "^", "linestyle": "none", "markersize": 4.5},
     "label": "leaves the axis",
 }
-ASIDE, BELOW = 4.0, 8.5
+ASIDE, BELOW = 4.0, 9.5
 """Points from the mark of what leaves an axis to its text, and from one text to another below it."""
 
 
@@ -63,7 +64,7 @@ def mark_cut(axes: Axes, rows: pd.DataFrame, x: str, top: float, colour: str) ->
         mark = {name: value for name, value in CUT.items() if name != "label"}
         axes.plot([place], [1.0], transform=axes.get_xaxis_transform(), color=colour, clip_on=False, zorder=4, **mark)
     place, span = at[np.nanargmax(most)], float(np.ptp(at)) or 1.0
-    near = sum(abs(float(text.get_position()[0]) - place) < span / 4 for text in axes.texts)  # they would overlap
+    near = sum(abs(text.xy[0] - place) < span / 4 for text in axes.texts if isinstance(text, Annotation))
     left = place - at[0] > span / 4  # of the mark there is room for the text
     look: dict[str, Any] = {"ha": "right" if left else "left", "va": "top", "fontsize": 7, "color": colour}
     shift = (-ASIDE if left else ASIDE, -1.0 - BELOW * near)

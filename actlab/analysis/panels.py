@@ -122,7 +122,9 @@ def facets(spec: Spec, frame: pd.DataFrame) -> Figure:
                     dotted = {"linewidth": 1.2, "linestyle": style.DASHES["dotted"]}
                     curve(axes, init, x, look, False, **dotted | ({"markersize": 3.0} | hollow if hollow else {}))
                 line = line[line["at"] == "final"]
-            if len(line):
+            if "each" in line:
+                each_seed(axes, line, x, look, **SEED_ALONE)
+            elif len(line):
                 single = bool(some_of(line, lines, False)) and line["n"].max() == 1
                 curve(axes, line, x, look, linewidth=0.6 if single else 1.2)
         head = panel_title(spec.panels, value)
@@ -145,6 +147,8 @@ def facets(spec: Spec, frame: pd.DataFrame) -> Figure:
     name_edges(grid, len(values), about(x).axis, about(measure).axis)
     handles = [Line2D([], [], color=colour, label=setting(value), linewidth=2) for value, colour in colours.items()]
     handles = [] if own else handles
+    if "each" in frame and frame["runs"].max() > 1:
+        handles.append(Line2D([], [], label="each seed", color="#444444", **EACH_SEED | SEED_ALONE))
     dotted = {"linestyle": style.DASHES["dotted"]}
     end = {"marker": AT_END, **dotted} if gaps else {}
     if theory:
@@ -333,6 +337,8 @@ UNTRAINED: dict[str, Any] = {
     **{"label": "hollow: no run trained", "color": "#444444", "linestyle": "none"},
     **{"marker": "o", "markersize": 4, "markerfacecolor": "white"},
 }
+SEED_ALONE: dict[str, Any] = {"linewidth": 0.9, "alpha": 0.85}
+"""The line of a seed where no mean is drawn beside it."""
 WIDE_BAND = 2.0
 """How many times as high as all others together a panel of an axis of equal steps is that has a scale of its own."""
 START: dict[str, Any] = {"color": "#777777", "linewidth": 0.9, "linestyle": style.DASHES["dotted"]}
