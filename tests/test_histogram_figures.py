@@ -127,7 +127,15 @@ def test_at_the_end_those_are_counted_that_trained(study, counts):
         "those that trained are drawn after initialisation (relu, learning rate 0.001: 1 of 2 trained" in made.caption
     )
     titles = [axes.get_title() for axes in drawn(made, pages_of(made, "hist_z")[0])]
-    assert titles == ["relu\nat the end: 1 of 2 trained", "elu"]
+    assert titles == ["relu\n2 runs; end: 1 of 2 trained", "elu\n2 runs"]
+
+
+def test_a_panel_of_which_no_run_trained_says_so(study, counts):
+    runs = study[0]
+    runs = runs.assign(trained=runs["activation"] != "relu", status="ok")
+    made = FIGURES["histograms"].make(build_cells(runs, *study[1:], histograms=counts))
+    titles = [axes.get_title() for axes in drawn(made, pages_of(made, "hist_z")[0])]
+    assert titles == ["relu\n2 runs; end: 0 of 2 trained", "elu\n2 runs"]
 
 
 def test_what_is_nearer_to_0_than_the_axis_shows_stands_beside_its_row(drawing):

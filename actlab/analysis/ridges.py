@@ -18,7 +18,7 @@ from actlab.analysis.axes import arrangement, legend, looks_of, name_edges, pane
 from actlab.analysis.binned import CUT, GAP, SAID, Axis, axis_of, beyond, keys_of
 from actlab.analysis.drawings import Spec
 from actlab.analysis.layout import records, setting
-from actlab.analysis.of_trained import TRAINED, partly
+from actlab.analysis.of_trained import of_how_many
 from actlab.measures import about
 
 TALL = 0.9  # of a row is the highest bin
@@ -49,14 +49,24 @@ def ridges(spec: Spec, frame: pd.DataFrame) -> Figure:
     said = bool((share_at_zero(frame, axis) >= SAID).any())
     for axes, value in zip(grid.flat, values, strict=False):
         ridge(axes, frame[frame[spec.panels] == value], layers, axis, looks[value].colour, said)
-        head = panel_title(spec.panels, value)
-        some = frame[(frame[spec.panels] == value) & partly(frame)]
-        axes.set_title("\n".join([head, *([f"at the end: {some[TRAINED].iloc[0]}"] if len(some) else [])]))
+        axes.set_title("\n".join([panel_title(spec.panels, value), runs_of(frame[frame[spec.panels] == value])]))
     scale(grid.flat[0], axis, layers)
     name_edges(grid, len(values), about(measure).axis, about(spec.lines).axis)
     cut = bool((beyond(frame, axis)[["below", "above"]] >= CUT).any(axis=None))
     legend(figure, [*KEYS, *([CUT_KEY] if cut else []), *([zero_key(axis)] if said else [])], "")
     return figure
+
+
+def runs_of(panel: pd.DataFrame) -> str:
+    """Say of how many runs the rows of a panel are, of which those at the end may be others.
+
+    >>> rows = pd.DataFrame({"at": ["init", "final"], "n": [3, 1], "of_trained": ["", "1 of 3 trained"]})
+    >>> runs_of(rows), runs_of(rows.assign(of_trained="")), runs_of(rows.assign(n=3, of_trained=""))
+    ('3 runs; end: 1 of 3 trained', '3 runs; end: 1 of 3 runs', '3 runs')
+    """
+    panel = panel.assign(runs=panel["n"].max())
+    texts = [of_how_many(panel[panel["at"] == at]) for at in ("init", "final") if (panel["at"] == at).any()]
+    return f"{texts[0]}; end: {texts[-1]}" if len(set(texts)) > 1 else texts[0]
 
 
 KEYS = (
