@@ -148,6 +148,15 @@ def test_what_is_nearer_to_0_than_the_axis_shows_stands_beside_its_row(drawing):
     assert [abs(100 * zero[at] - float(text)) < 3 for at, text in zip(zero.index, texts[0].split(" → "), strict=True)]
 
 
+@pytest.mark.parametrize("measure", ["hist_z", "hist_h"])
+def test_an_axis_has_one_notation(study, counts, measure):
+    far = counts[counts["layer"] == 5].head(1).assign(of=measure, bin=130, count=100)
+    made = FIGURES["histograms"].make(build_cells(*study, histograms=pd.concat([counts, far])))
+    for rows in pages_of(made, measure):
+        texts = {one.get_text().lstrip("−") for one in drawn(made, rows)[-1].get_xticklabels()} - {"0", "1", ""}
+        assert len({"^" in text for text in texts}) == 1, texts
+
+
 def test_a_study_without_histograms_has_no_such_figure(study, tmp_path):
     assert FIGURES["histograms"].make(build_cells(*study)) is None
     empty = pd.DataFrame(columns=["run", "step", "layer", "of", "bin", "count"])

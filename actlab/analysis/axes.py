@@ -4,6 +4,7 @@ Nothing here computes a statistic. Frames have ``mean``, ``low`` and ``high``; N
 """
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -355,7 +356,7 @@ def columns_of(labels: Sequence[str], room: float) -> int:
     >>> columns_of(["relu", "tanh"], 6.0), columns_of(["relu", "a long word of what a mark means"], 3.0)
     (2, 1)
     """
-    widths = [0.45 + 0.068 * len(label) for label in labels]
+    widths = [0.45 + 0.068 * len(re.sub(r"[$^{}]", "", label)) for label in labels]
 
     def wide(columns: int) -> float:
         return sum(max(widths[i] for i in part) for part in np.array_split(np.arange(len(widths)), columns))

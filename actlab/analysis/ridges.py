@@ -15,6 +15,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from actlab.analysis import style
 from actlab.analysis.axes import arrangement, legend, looks_of, name_edges, panel_title
+from actlab.analysis.axis_scales import in_one_notation
 from actlab.analysis.binned import CUT, GAP, SAID, Axis, axis_of, beyond, keys_of
 from actlab.analysis.drawings import Spec
 from actlab.analysis.layout import records, setting
@@ -83,7 +84,7 @@ CUT_KEY = Line2D([], [], linestyle="none", marker=">", color="#555555", label=f"
 
 def zero_key(axis: Axis) -> Line2D:
     """Say what the numbers beside the rows are."""
-    what = "exactly 0" if math.isnan(axis.inner) else f"nearer to 0 than {10.0**axis.inner:g}"
+    what = "exactly 0" if math.isnan(axis.inner) else f"nearer to 0 than {in_one_notation([10.0**axis.inner])[0]}"
     return Line2D([], [], linestyle="none", label=f"right: % {what}, init → end")
 
 
@@ -165,19 +166,6 @@ def scale(axes: Axes, axis: Axis, layers: Sequence[Any]) -> None:
     values = [0.0, *(10.0**k for k in shown), *(-(10.0**k) for k in shown if both)]
     places = [0.0 if value == 0 else axis.place(value) for value in values]
     inside = [i for i, x in enumerate(places) if axis.low - 1e-6 <= x <= axis.high + 1e-6]
-    axes.set_xticks([places[i] for i in inside], [written(values[i]) for i in inside])
+    axes.set_xticks([places[i] for i in inside], in_one_notation([values[i] for i in inside]))
     between = [sign * axis.place(10.0**k) for k in decades for sign in (-1, 1)[not both :]]
     axes.set_xticks([x for x in between if axis.low - 1e-6 <= x <= axis.high + 1e-6], minor=True)
-
-
-def written(value: float) -> str:
-    """Write a power of ten.
-
-    >>> written(-0.01), written(100.0), written(0.0), written(1e-4)
-    ('−0.01', '100', '0', '$10^{-4}$')
-    """
-    sign = "−" if value < 0 else ""
-    if value and not 1e-3 < abs(value) < 1e3:
-        power = f"10^{{{math.log10(abs(value)):.0f}}}"
-        return f"$-{power}$" if sign else f"${power}$"
-    return f"{sign}{abs(value):g}"
