@@ -207,17 +207,6 @@ def shade(
     axes.update_datalim(np.concatenate(corners))
 
 
-def drawn(rows: pd.DataFrame, spreads: bool = False) -> pd.Series:
-    """List the heights that a picture of some estimates reaches: of intervals and predictions both ends.
-
-    Args:
-        rows: the estimates.
-        spreads: whether predictions are drawn with the spread about them.
-    """
-    names = ["mean", "low", "high", "predicted", *(["predicted_low", "predicted_high"] if spreads else [])]
-    return pd.concat([rows[name].astype(float) for name in names if name in rows], ignore_index=True)
-
-
 def of_shares(axes: Axes, measure: str, heights: pd.Series | None = None) -> None:
     """Let the y axis of what is a share reach from 0 to 1, or to the next round number above given heights."""
     if about(measure).range == (0.0, 1.0):

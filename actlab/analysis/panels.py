@@ -24,7 +24,6 @@ from actlab.analysis.axes import (
     MARKED,
     arrangement,
     curve,
-    drawn,
     each_seed,
     is_predicted,
     keys_of_theory,
@@ -68,7 +67,7 @@ from actlab.analysis.named_lines import UNDER, WIDER, beneath, draw_beside, name
 from actlab.analysis.of_trained import TRAINED, untrained
 from actlab.analysis.point_intervals import point_intervals
 from actlab.analysis.profiles import profile
-from actlab.analysis.reaches import far_out, padded
+from actlab.analysis.reaches import drawn, far_out, padded
 from actlab.analysis.ridges import ridges
 from actlab.analysis.scatter import scatter
 from actlab.measures import LOG10, about

@@ -1,0 +1,81 @@
+"""Slopes by depth: one axis for all pictures, 0 on it, intervals that no marker hides, and where theory is not."""
+
+import numpy as np
+import pandas as pd
+
+from actlab.analysis import panels, style
+from actlab.analysis.drawings import MULTIPLES, Drawing, Spec
+from actlab.analysis.looks import LineStyle
+from actlab.analysis.point_intervals import NO_THEORY
+from actlab.analysis.reaches import AXIS, on_one_axis
+
+LOOKS = {name: LineStyle(f"#0072{i}2", "o") for i, name in enumerate(("relu", "elu", "tanh", "selu"))}
+SPEC = Spec(MULTIPLES, x="depth", lines="activation", panels="activation", looks=LOOKS)
+
+
+def slopes(*means: float, wide: float = 0.001, predicted: float = np.nan) -> pd.DataFrame:
+    frame = pd.DataFrame({"activation": list(LOOKS)[: len(means)], "mean": means})
+    return frame.assign(
+        **{"low": frame["mean"] - wide, "high": frame["mean"] + wide, "measure": "vanishing_slope", "at": "init"},
+        **{"depth": 30, "n": 5, "runs": 5, "diverged": 0, "missing": 0},
+        **{"predicted": predicted, "predicted_low": predicted - 0.0001, "predicted_high": predicted + 0.0001},
+    )
+
+
+def figure_of(**pages: pd.DataFrame) -> Drawing:
+    made = Drawing("", "", pd.concat(pages.values()), pages, SPEC, {page: f"init {page}" for page in pages})
+    return on_one_axis(made, "activation")
+
+
+def drawn(frame: pd.DataFrame):
+    with style.apply():
+        figure = panels.render(SPEC, frame)
+    return figure, figure.axes[0]
+
+
+def test_pictures_have_one_axis_but_for_those_that_it_would_press_flat():
+    made = figure_of(
+        he=slopes(0.1, 0.2, -0.1), glorot=slopes(-0.3, -0.2, 0.0), critical=slopes(0.004, 0.005, -0.005, wide=0.0)
+    )
+    limits = {page: drawn(rows)[1].get_xlim() for page, rows in made.pages.items()}
+    assert limits["he"] == limits["glorot"]
+    assert all(low < 0 < high for low, high in limits.values())
+    assert limits["critical"][1] < 0.006
+    assert made.heads == {
+        "he": "init he",
+        "glorot": "init glorot",
+        "critical": "init critical, axis 50 times finer",
+    }
+
+
+def test_what_lies_beyond_the_axis_of_several_pictures_stands_in_numbers():
+    made = figure_of(he=slopes(0.1, 0.2, -0.1, -0.2), default=slopes(-0.3, -0.2, -0.1, -2.0))
+    low, high = (float(made.pages["default"][name].iloc[0]) for name in AXIS)
+    assert (round(low, 2), round(high, 2)) == (-0.3, 0.2)
+    _, axes = drawn(made.pages["default"])
+    assert [text.get_text()[0] for text in axes.texts] == ["◂"]
+
+
+def test_one_picture_alone_has_0_on_its_axis():
+    _, axes = drawn(slopes(-0.3, -0.2))
+    assert axes.get_xlim()[1] > 0
+
+
+def test_where_theory_does_not_reach_a_row_says_so():
+    frame = slopes(-0.3, -0.2, predicted=-0.25)
+    frame.loc[1, ["predicted", "predicted_low", "predicted_high"]] = np.nan
+    figure, axes = drawn(frame)
+    assert [(text.get_text(), text.xy[1]) for text in axes.texts] == [(NO_THEORY, 1)]
+    assert not drawn(slopes(-0.3, -0.2))[1].texts  # where no row has a prediction none lacks it
+    keys = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert "±2 standard errors, where wider than that line" in keys
+
+
+def test_the_ends_of_an_interval_are_seen_beside_its_marker():
+    figure, axes = drawn(slopes(-0.3, -0.2))
+    figure.draw_without_rendering()
+    (marker, *_) = (line for line in axes.lines if line.get_marker() == "o")
+    caps = [line for line in axes.lines if list(line.get_xdata()) in ([-0.301] * 2, [-0.299] * 2)]
+    heights = [abs(np.diff(axes.transData.transform(line.get_xydata())[:, 1])[0]) for line in caps]
+    assert len(heights) == 2
+    assert min(heights) > 1.3 * marker.get_markersize() * figure.dpi / 72
