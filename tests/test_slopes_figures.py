@@ -1,20 +1,24 @@
 """Slopes by depth: one axis for all pictures, 0 on it, intervals that no marker hides, and where theory is not."""
 
+import math
+
 import numpy as np
 import pandas as pd
+import pytest
 
 from actlab.analysis import panels, style
+from actlab.analysis.axes import AT_END, arrangement
 from actlab.analysis.drawings import MULTIPLES, Drawing, Spec
 from actlab.analysis.looks import LineStyle
 from actlab.analysis.point_intervals import NO_THEORY
 from actlab.analysis.reaches import AXIS, on_one_axis
 
-LOOKS = {name: LineStyle(f"#0072{i}2", "o") for i, name in enumerate(("relu", "elu", "tanh", "selu"))}
-SPEC = Spec(MULTIPLES, x="depth", lines="activation", panels="activation", looks=LOOKS)
+STYLES = {name: LineStyle(f"#0072{i}2", "o") for i, name in enumerate(("relu", "elu", "tanh", "selu"))}
+SPEC = Spec(MULTIPLES, x="depth", lines="activation", panels="activation", looks=STYLES)
 
 
 def slopes(*means: float, wide: float = 0.001, predicted: float = np.nan) -> pd.DataFrame:
-    frame = pd.DataFrame({"activation": list(LOOKS)[: len(means)], "mean": means})
+    frame = pd.DataFrame({"activation": list(STYLES)[: len(means)], "mean": means})
     return frame.assign(
         **{"low": frame["mean"] - wide, "high": frame["mean"] + wide, "measure": "vanishing_slope", "at": "init"},
         **{"depth": 30, "n": 5, "runs": 5, "diverged": 0, "missing": 0},
@@ -79,3 +83,24 @@ def test_the_ends_of_an_interval_are_seen_beside_its_marker():
     heights = [abs(np.diff(axes.transData.transform(line.get_xydata())[:, 1])[0]) for line in caps]
     assert len(heights) == 2
     assert min(heights) > 1.3 * marker.get_markersize() * figure.dpi / 72
+
+
+def test_every_depth_at_the_end_has_a_mark_and_a_panel_without_theory_says_so():
+    parts = [slopes(-0.3, -0.2, predicted=-0.25).assign(depth=depth) for depth in (5, 10, 20)]
+    init = pd.concat(parts, ignore_index=True)
+    names = ["predicted", "predicted_low", "predicted_high"]
+    init.loc[init["activation"] == "elu", names] = np.nan
+    end = init.assign(at="final", **dict.fromkeys(names, np.nan))
+    figure, relu = drawn(pd.concat([init, end], ignore_index=True))
+    (line,) = (one for one in relu.lines if one.get_marker() == AT_END)
+    assert list(line.get_xdata()) == [5, 10, 20]
+    assert line.get_linestyle() == "-"
+    texts = {axes.get_title(): [text.get_text() for text in axes.texts] for axes in figure.axes}
+    assert texts == {"relu": [], "elu": [NO_THEORY]}
+
+
+@pytest.mark.parametrize("number", range(1, 11))
+def test_no_panel_is_left_over_in_a_row_of_its_own_where_two_columns_hold_all(number):
+    rows, columns = arrangement(number)
+    assert rows == math.ceil(number / columns)
+    assert number in (1, 7) or number % columns != 1  # of seven one is left over in two columns as in three

@@ -309,14 +309,26 @@ def name_lines(axes: Axes, ends: Mapping[str, tuple[float, str]]) -> None:
         axes.text(1.035, y, name, transform=axes.transAxes, color=colour, va="center", fontsize=7.5)
 
 
-def arrangement(number: int) -> tuple[int, int]:
-    """Choose rows and columns for so many panels: at most three columns, which a page has room for.
+def arrangement(number: int, most_rows: int = 5) -> tuple[int, int]:
+    """Choose rows and columns for so many panels: three columns, which a page has room for, or two.
 
-    >>> arrangement(3), arrangement(4), arrangement(10)
-    ((1, 3), (2, 2), (4, 3))
+    Two where one panel would be left over in the last of three, and the rows are not too many then.
+
+    >>> arrangement(3), arrangement(4), arrangement(8), arrangement(10), arrangement(10, 4), arrangement(13)
+    ((1, 3), (2, 2), (3, 3), (5, 2), (4, 3), (5, 3))
     """
-    columns = 2 if number == 4 else min(number, 3)
+    two = number > 3 and number % 3 == 1 and math.ceil(number / 2) <= most_rows
+    columns = 2 if two else min(number, 3)
     return math.ceil(number / columns), columns
+
+
+def width_of(rows: int, columns: int, each: float) -> float:
+    """Choose how wide a picture of panels is, in inches; where it is tall two columns are wider than they need be.
+
+    >>> width_of(1, 2, 2.1), width_of(5, 2, 2.1), width_of(5, 3, 2.1) == style.WIDEST
+    (4.7, 5.75, True)
+    """
+    return min(max(each * columns * (1.25 if columns == 2 and rows > 3 else 1.0) + 0.5, 4.2), style.WIDEST)
 
 
 def name_edges(grid: np.ndarray, used: int, below: str, left: str) -> None:

@@ -38,6 +38,7 @@ from actlab.analysis.axes import (
     predicted,
     title,
     unknown_between,
+    width_of,
 )
 from actlab.analysis.axis_scales import decades_scale, depth_axis, layer_axis, log_scale, pressed_scale
 from actlab.analysis.cuts import CUT, cut_at, mark_cut
@@ -101,7 +102,7 @@ def facets(spec: Spec, frame: pd.DataFrame) -> Figure:
     colours = style.sequence(frame[lines].unique())
     own = looks_of(spec.panels, values, spec.looks) if len(colours) == 1 and spec.panels == "activation" else {}
     rows, columns = arrangement(len(values))
-    figure = style.new_figure(min(max(2.15 * columns + 0.5, 4.2), style.WIDEST), 1.7 * rows + 0.75)
+    figure = style.new_figure(width_of(rows, columns, 2.15), 1.7 * rows + 0.75)
     share = about(measure).range == (0.0, 1.0)
     grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=share)
     heights = {value: heights_shown(frame[frame[spec.panels] == value], theory, alone) for value in values}

@@ -42,7 +42,7 @@ def ridges(spec: Spec, frame: pd.DataFrame) -> Figure:
     looks = looks_of(spec.panels, values, spec.looks)
     layers = sorted(frame[spec.lines].unique())
     axis, measure = axis_of(frame), str(frame["measure"].iloc[0])
-    rows, columns = arrangement(len(values))
+    rows, columns = arrangement(len(values), 3)
     figure = style.new_figure(
         min(max(2.35 * columns + 0.5, 4.4), style.WIDEST), (ROW * len(layers) + 0.55) * rows + 0.7
     )
