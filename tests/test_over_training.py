@@ -10,7 +10,8 @@ from actlab.analysis.cuts import CUT
 from actlab.analysis.drawings import GRID, Spec
 from actlab.analysis.figures import FIGURES
 from actlab.analysis.looks import from_palette
-from actlab.analysis.panels import render
+from actlab.analysis.named_lines import UNDER
+from actlab.analysis.panels import CROWDED, render
 from tests.synthetic import frames
 
 STEPS = np.arange(0, 1000, 25)
@@ -89,3 +90,16 @@ def test_of_few_seeds_each_has_its_line_of_dead_units_and_of_many_their_mean():
             assert not axes.collections  # no band of what each shows
             for own in of_runs:
                 assert any(len(one) == len(own) and np.allclose(one, own, rtol=1e-4) for one in heights)
+
+
+def test_of_many_lines_on_one_another_none_is_wide():
+    flat = {
+        name: np.full(len(STEPS), 1.0 + 1e-4 * i) for i, name in enumerate(("relu", "elu", "mish", "gelu", "selu", "a"))
+    }
+    apart = {"tanh": np.full(len(STEPS), 5.0)}
+    for lines, said, most in (({"relu": flat["relu"], "elu": flat["elu"]}, UNDER, 4.0), (flat, CROWDED, 0.8)):
+        figure = drawn(losses(**lines, **apart))
+        widths = [line.get_linewidth() for line in figure.axes[0].lines if len(line.get_xdata()) > 1]
+        assert max(widths) <= most
+        assert (max(widths) > 2) == (said == UNDER)
+        assert {UNDER, CROWDED} & key(figure) == {said}

@@ -221,7 +221,8 @@ def grid_of_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
             panel_of.sharey(grid[i, 0])
         if i:
             panel_of.sharex(grid[0, j])
-    covered = cut = False
+    covered = cut = crowded = False
+    many = len(values) > MOST_WIDE and lines != "layer"
     for i, one in enumerate(down):
         of_row = with_range_of_seeds(frame[frame[spec.panels] == one])
         log = of_row["measure"].iloc[0] in spec.log
@@ -241,6 +242,8 @@ def grid_of_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
             if lines == "layer":
                 looks = looks_of(lines, sorted(panel[lines].unique()), spec.looks)
             under = beneath(axes, panel, spec.x, lines) if lines != "layer" and panel["mean"].notna().any() else {}
+            crowded |= many and bool(under)
+            under = {} if many else under
             covered |= bool(under)
             for value in values:
                 line = panel[panel[lines] == value]
@@ -249,7 +252,7 @@ def grid_of_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
                     small: dict[str, Any] = {"markersize": 2.2, "linewidth": 1.1, "marker": marker}
                     small |= {"markerfacecolor": "white"} if untrained(line).any() and lines != "layer" else {}
                     small |= {"markevery": 1 if theory else max(len(line) // MARKED, 1)} if lines != "layer" else {}
-                    small |= seen_beneath(under.get(value, 0), small)
+                    small |= seen_beneath(under.get(value, 0), small) | (THIN if many else {})
                     cut |= mark_cut(axes, line, spec.x, top, looks[value].colour)
                     if "each" in line:
                         each_seed(axes, line, spec.x, looks[value])
@@ -287,6 +290,8 @@ def grid_of_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
     handles = [Line2D([], [], label=line_label(lines, one), **{**style.line(looks[one]), **line_of}) for one in values]
     if covered:
         handles.append(Line2D([], [], color="#444444", marker="o", markersize=6, linewidth=3.5, label=UNDER))
+    if crowded:
+        handles.append(Line2D([], [], color="#444444", marker="o", label=CROWDED, **THIN))
     if untrained(frame).any():
         handles.append(Line2D([], [], **UNTRAINED))
     if cut:
@@ -339,6 +344,10 @@ UNTRAINED: dict[str, Any] = {
 }
 SEED_ALONE: dict[str, Any] = {"linewidth": 0.9, "alpha": 0.85}
 """The line of a seed where no mean is drawn beside it."""
+MOST_WIDE = 5
+"""Of so many lines those are wide on which others lie: of more, wide ones leave nothing to see."""
+THIN: dict[str, Any] = {"markersize": 2.0, "linewidth": 0.75}
+CROWDED = "thin: many lines, some on one another"
 WIDE_BAND = 2.0
 """How many times as high as all others together a panel of an axis of equal steps is that has a scale of its own."""
 START: dict[str, Any] = {"color": "#777777", "linewidth": 0.9, "linestyle": style.DASHES["dotted"]}
