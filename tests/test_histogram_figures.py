@@ -127,7 +127,15 @@ def test_at_the_end_those_are_counted_that_trained(study, counts):
         "those that trained are drawn after initialisation (relu, learning rate 0.001: 1 of 2 trained" in made.caption
     )
     titles = [axes.get_title() for axes in drawn(made, pages_of(made, "hist_z")[0])]
-    assert titles == ["relu\nat the end: 1 of 2 trained", "elu"]
+    assert titles == ["relu\n2 runs; end: 1 of 2 trained", "elu\n2 runs"]
+
+
+def test_a_panel_of_which_no_run_trained_says_so(study, counts):
+    runs = study[0]
+    runs = runs.assign(trained=runs["activation"] != "relu", status="ok")
+    made = FIGURES["histograms"].make(build_cells(runs, *study[1:], histograms=counts))
+    titles = [axes.get_title() for axes in drawn(made, pages_of(made, "hist_z")[0])]
+    assert titles == ["relu\n2 runs; end: 0 of 2 trained", "elu\n2 runs"]
 
 
 def test_what_is_nearer_to_0_than_the_axis_shows_stands_beside_its_row(drawing):
@@ -138,6 +146,15 @@ def test_what_is_nearer_to_0_than_the_axis_shows_stands_beside_its_row(drawing):
     first = rows[(rows["activation"] == rows["activation"].iloc[0]) & (rows["layer"] == 1)]
     zero = first[first["bin"] == 65].set_index("at")["mean"]
     assert [abs(100 * zero[at] - float(text)) < 3 for at, text in zip(zero.index, texts[0].split(" → "), strict=True)]
+
+
+@pytest.mark.parametrize("measure", ["hist_z", "hist_h"])
+def test_an_axis_has_one_notation(study, counts, measure):
+    far = counts[counts["layer"] == 5].head(1).assign(of=measure, bin=130, count=100)
+    made = FIGURES["histograms"].make(build_cells(*study, histograms=pd.concat([counts, far])))
+    for rows in pages_of(made, measure):
+        texts = {one.get_text().lstrip("−") for one in drawn(made, rows)[-1].get_xticklabels()} - {"0", "1", ""}
+        assert len({"^" in text for text in texts}) == 1, texts
 
 
 def test_a_study_without_histograms_has_no_such_figure(study, tmp_path):

@@ -6,9 +6,13 @@ import pytest
 from matplotlib.collections import QuadMesh
 
 from actlab.analysis import style
+from actlab.analysis.cells import build_cells
 from actlab.analysis.drawings import TILES, Spec
+from actlab.analysis.figures import FIGURES
 from actlab.analysis.panels import render
+from tests.synthetic import frames
 
+HEAD = "{}: signal gradient (3 runs)"
 STEPS, LAYERS = range(0, 100, 4), range(1, 31)
 
 
@@ -46,7 +50,7 @@ def mesh(axes):
 
 
 def test_a_factor_of_ten_is_seen_beside_twenty_lost_decades(figure):
-    selu, sigmoid = (mesh(maps(figure)[f"{one}: signal gradient"]) for one in ("selu", "sigmoid"))
+    selu, sigmoid = (mesh(maps(figure)[HEAD.format(one)]) for one in ("selu", "sigmoid"))
     a, b = (selu.norm(one) for one in (-1.0, 0.0))
     assert b - a > 0.2
     assert [selu.norm(one) for one in (-20.0, 0.0)] == [sigmoid.norm(one) for one in (-20.0, 0.0)]  # one scale
@@ -54,8 +58,8 @@ def test_a_factor_of_ten_is_seen_beside_twenty_lost_decades(figure):
 
 def test_lines_of_equal_height_where_one_map_spans_many_decades(figure):
     drawn = {title: [text.get_text() for text in axes.texts] for title, axes in maps(figure).items()}
-    assert "$10^{-10}$" in drawn["sigmoid: signal gradient"]
-    assert drawn["selu: signal gradient"] == []
+    assert "$10^{-10}$" in drawn[HEAD.format("sigmoid")]
+    assert drawn[HEAD.format("selu")] == []
 
 
 def test_one_map_far_below_all_others_does_not_set_their_scale():
@@ -67,13 +71,25 @@ def test_one_map_far_below_all_others_does_not_set_their_scale():
     frame = pd.concat(parts, ignore_index=True)
     with style.apply():
         figure = render(Spec(TILES, x="step", lines="layer", panels="activation", log=("signal_grad_norm",)), frame)
-    assert mesh(maps(figure)["selu"]).get_clim()[0] == pytest.approx(-2.0)
+    assert mesh(maps(figure)["selu (3 runs)"]).get_clim()[0] == pytest.approx(-2.0)
     bars = [axes for axes in figure.axes if axes.get_label() == "<colorbar>"]
     assert {axes._colorbar.extend for axes in bars} == {"min"}
 
 
 def test_a_map_of_zeros_is_named_in_the_place_of_one(figure):
-    assert set(maps(figure)) == {"sigmoid: signal gradient", "selu: signal gradient", "selu: dead"}
+    assert set(maps(figure)) == {HEAD.format("sigmoid"), HEAD.format("selu"), "selu: dead (3 runs)"}
     texts = [text.get_text().replace("\n", " ") for axes in figure.axes for text in axes.texts]
     assert "dead units, 0 throughout: sigmoid" in texts
     assert not figure.legends
+
+
+def test_the_head_of_a_map_says_of_how_many_runs_it_is():
+    runs, steps, layers = frames(("sigmoid", "relu"), (30,), (1e-3,), seeds=3)
+    trained = (runs["activation"] == "relu") & (runs["seed"] == 0)
+    made = FIGURES["layers_over_training"].make(
+        build_cells(runs.assign(status="ok", trained=trained), steps, layers.assign(dead_fraction=0.5))
+    )
+    with style.apply():
+        heads = set(maps(render(made.spec, made.frame)))
+    assert {"sigmoid: signal gradient (0 of 3 trained)", "relu: signal gradient (1 of 3 trained)"} < heads
+    assert "relu: dead (3 runs)" in {head.replace("\n", " ") for head in heads}

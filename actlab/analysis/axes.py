@@ -4,6 +4,7 @@ Nothing here computes a statistic. Frames have ``mean``, ``low`` and ``high``; N
 """
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,7 +19,7 @@ from matplotlib.lines import Line2D
 
 from actlab.analysis import style
 from actlab.analysis.drawings import RANGED
-from actlab.analysis.layout import number, setting, words
+from actlab.analysis.layout import setting, words
 from actlab.analysis.looks import MARKERS, LineStyle, from_palette
 from actlab.measures import about
 
@@ -206,17 +207,6 @@ def shade(
     axes.update_datalim(np.concatenate(corners))
 
 
-def drawn(rows: pd.DataFrame, spreads: bool = False) -> pd.Series:
-    """List the heights that a picture of some estimates reaches: of intervals and predictions both ends.
-
-    Args:
-        rows: the estimates.
-        spreads: whether predictions are drawn with the spread about them.
-    """
-    names = ["mean", "low", "high", "predicted", *(["predicted_low", "predicted_high"] if spreads else [])]
-    return pd.concat([rows[name].astype(float) for name in names if name in rows], ignore_index=True)
-
-
 def of_shares(axes: Axes, measure: str, heights: pd.Series | None = None) -> None:
     """Let the y axis of what is a share reach from 0 to 1, or to the next round number above given heights."""
     if about(measure).range == (0.0, 1.0):
@@ -244,31 +234,6 @@ def chance(axes: Axes, rows: pd.DataFrame) -> list[float]:
     return values
 
 
-FAR_ABOVE, ABOVE = 2.0, 0.5  # decades beyond nearly all heights: what is cut off, and where
-
-
-def cut_at(heights: pd.Series) -> float:
-    """Choose the height at which a logarithmic axis may end, where a few heights lie decades above nearly all others.
-
-    >>> cut_at(pd.Series([1.0] * 99 + [1e6])) < 10, cut_at(pd.Series([1.0, 2.0, 30.0]))
-    (True, inf)
-    """
-    logs = np.log10(heights[(heights > 0) & np.isfinite(heights)])
-    if len(logs) < 20 or logs.max() - logs.quantile(0.98) < FAR_ABOVE:
-        return math.inf
-    return float(10 ** (logs.quantile(0.98) + ABOVE))
-
-
-def mark_cut(axes: Axes, rows: pd.DataFrame, x: str, top: float, colour: str) -> None:
-    """Say at the upper end of an axis how far up it goes where it is cut."""
-    most = rows[["mean", "high"]].to_numpy(float)
-    if (most > top).any():
-        at = rows[x].to_numpy(float)[np.nanargmax(np.fmax(*most.T))]
-        look: dict[str, Any] = {"ha": "right", "va": "top", "fontsize": 7, "color": colour}
-        text = f"to {number(float(np.nanmax(most)), 2)} ▲"
-        axes.annotate(text, (at, top), xytext=(-2, 0), textcoords="offset points", **look)
-
-
 BETTER = "framed: another {} does clearly better"
 FRAME: dict[str, Any] = {"marker": "s", "linestyle": "none", "markersize": 8.0, "markerfacecolor": "none"}
 
@@ -288,13 +253,13 @@ def framed(axes: Axes, line: pd.DataFrame, x: str, colour: str) -> dict[str, dic
 EACH_SEED: dict[str, Any] = {"linewidth": 0.5, "alpha": 0.6, "marker": ""}
 
 
-def each_seed(axes: Axes, line: pd.DataFrame, x: str, look: LineStyle, top: float) -> None:
-    """Draw the line of each seed thin: where they are few, an interval says less."""
+def each_seed(axes: Axes, line: pd.DataFrame, x: str, look: LineStyle, **more: Any) -> None:
+    """Draw the line of each seed thin, or as is said: where they are few, an interval says less."""
     line = line.sort_values(x)
     seeds = [[float(one) for one in str(texts).split()] for texts in line["each"]]
     for i in range(min(map(len, seeds))):
-        heights = np.minimum([of_step[i] for of_step in seeds], top)
-        axes.plot(line[x].to_numpy(float), heights, color=look.colour, zorder=1.8, **EACH_SEED)
+        heights = [of_step[i] for of_step in seeds]
+        axes.plot(line[x].to_numpy(float), heights, color=look.colour, zorder=1.8, **EACH_SEED | more)
 
 
 def separate_labels(
@@ -344,14 +309,26 @@ def name_lines(axes: Axes, ends: Mapping[str, tuple[float, str]]) -> None:
         axes.text(1.035, y, name, transform=axes.transAxes, color=colour, va="center", fontsize=7.5)
 
 
-def arrangement(number: int) -> tuple[int, int]:
-    """Choose rows and columns for so many panels: at most three columns, which a page has room for.
+def arrangement(number: int, most_rows: int = 5) -> tuple[int, int]:
+    """Choose rows and columns for so many panels: three columns, which a page has room for, or two.
 
-    >>> arrangement(3), arrangement(4), arrangement(10)
-    ((1, 3), (2, 2), (4, 3))
+    Two where one panel would be left over in the last of three, and the rows are not too many then.
+
+    >>> arrangement(3), arrangement(4), arrangement(8), arrangement(10), arrangement(10, 4), arrangement(13)
+    ((1, 3), (2, 2), (3, 3), (5, 2), (4, 3), (5, 3))
     """
-    columns = 2 if number == 4 else min(number, 3)
+    two = number > 3 and number % 3 == 1 and math.ceil(number / 2) <= most_rows
+    columns = 2 if two else min(number, 3)
     return math.ceil(number / columns), columns
+
+
+def width_of(rows: int, columns: int, each: float) -> float:
+    """Choose how wide a picture of panels is, in inches; where it is tall two columns are wider than they need be.
+
+    >>> width_of(1, 2, 2.1), width_of(5, 2, 2.1), width_of(5, 3, 2.1) == style.WIDEST
+    (4.7, 5.75, True)
+    """
+    return min(max(each * columns * (1.25 if columns == 2 and rows > 3 else 1.0) + 0.5, 4.2), style.WIDEST)
 
 
 def name_edges(grid: np.ndarray, used: int, below: str, left: str) -> None:
@@ -380,7 +357,7 @@ def columns_of(labels: Sequence[str], room: float) -> int:
     >>> columns_of(["relu", "tanh"], 6.0), columns_of(["relu", "a long word of what a mark means"], 3.0)
     (2, 1)
     """
-    widths = [0.45 + 0.068 * len(label) for label in labels]
+    widths = [0.45 + 0.068 * len(re.sub(r"[$^{}]", "", label)) for label in labels]
 
     def wide(columns: int) -> float:
         return sum(max(widths[i] for i in part) for part in np.array_split(np.arange(len(widths)), columns))

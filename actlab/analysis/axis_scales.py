@@ -22,7 +22,7 @@ def log_scale(axes: Axes, values: pd.Series, decades: float = 1.0) -> None:
     pad = max((decades - (high - low)) / 2, 0.05 * (high - low))
     low, high = max(low - pad, -300.0), min(high + pad, 300.0)
     axes.set_ylim(10.0**low, 10.0**high)
-    near = high - low <= 2
+    near = high - low <= 2.1
     axes.yaxis.set_major_locator(LogLocator(numticks=6, subs=(1.0, 2.0, 5.0) if near else (1.0,)))
     if near and low > -3 and high < 4:
         axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:g}"))
@@ -40,23 +40,29 @@ def pressed_scale(axes: Axes, values: pd.Series) -> None:
     below = bool(values.min() < -1)
     signs = (-1, 1) if below else (1,)
     ticks = range(0 if step == 1 else step, most + 1, step)  # of many decades the first lies upon 0
-    axes.yaxis.set_major_locator(FixedLocator([0.0, *(s * 10.0**n for s in signs for n in ticks)]))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: in_short(y)))
+    places = [0.0, *(s * 10.0**n for s in signs for n in ticks)]
+    axes.set_yticks(places, in_one_notation(places))
     if not below:  # the other half would be empty
         axes.set_ylim(min(float(values.min()), 0.0) - 0.2, 3 * float(values.max()))
     axes.yaxis.set_minor_locator(NullLocator())
 
 
-def in_short(value: float) -> str:
-    """Write a number at an axis; large ones as powers.
+LEAST_PLAIN, MOST_PLAIN = 1e-3, 1e3
+"""Between these the ticks of an axis are written as they are."""
 
-    >>> in_short(-100.0), in_short(1e15)
-    ('−100', '$10^{15}$')
+
+def in_one_notation(values: Sequence[float]) -> list[str]:
+    """Write the powers of ten at an axis, with their signs: all as they are, or all but 0 and ±1 as powers.
+
+    >>> in_one_notation([-100.0, 0.0, 0.01]), in_one_notation([-1.0, 0.0, 100.0, 1e4])
+    (['−100', '0', '0.01'], ['−1', '0', '$10^{2}$', '$10^{4}$'])
     """
-    if abs(value) < 1e4:
-        return f"{value:g}".replace("-", "−")
-    sign = "−" if value < 0 else ""
-    return f"{sign}$10^{{{math.log10(abs(value)):.0f}}}$"
+    plain = all(LEAST_PLAIN <= abs(value) <= MOST_PLAIN for value in values if value)
+    texts = [
+        f"{abs(value):g}" if plain or abs(value) in (0, 1) else f"$10^{{{math.log10(abs(value)):.0f}}}$"
+        for value in values
+    ]
+    return ["−" * (value < 0) + text for value, text in zip(values, texts, strict=True)]
 
 
 def decades_scale(axes: Axes, log10: pd.Series, decades: float = 1.0) -> None:

@@ -38,7 +38,7 @@ from actlab.analysis.maps_of_layers import (
     say_in_corner,
     zero_throughout,
 )
-from actlab.analysis.of_trained import TRAINED, partly
+from actlab.analysis.of_trained import of_how_many
 from actlab.analysis.reaches import far_out
 from actlab.measures import LOG10, about
 
@@ -139,8 +139,8 @@ def tiles(spec: Spec, frame: pd.DataFrame) -> Figure:
     wide = look.cell * most if look.numbers else wide
     heads = {(value, name): head_of(spec, value, name, measures, whole and look.numbers) for value, name in each}
     letters = max(int(max(wide, 1.0) / (LETTER * 7.5)), 12)
-    for row in records(frame[partly(frame)].drop_duplicates([spec.panels, "measure"])) if not look.numbers else ():
-        heads[row[spec.panels], row["measure"]] += f" ({row[TRAINED]})"
+    for value, name in each if not look.numbers else ():
+        heads[value, name] += f" ({of_how_many(frame[(frame[spec.panels] == value) & (frame['measure'] == name)])})"
     heads = {at: "\n".join(textwrap.wrap(text, letters)) for at, text in heads.items()}
     high = tall + 0.12 + 0.125 * max(text.count("\n") + 1 for text in heads.values())
     high += 0.0 if look.numbers else 0.18

@@ -13,6 +13,7 @@ from matplotlib.ticker import MaxNLocator
 
 from actlab.analysis import style
 from actlab.analysis.axes import (
+    AT_END,
     arrangement,
     curve,
     is_predicted,
@@ -24,13 +25,14 @@ from actlab.analysis.axes import (
     panel_title,
     points,
     predicted,
+    width_of,
 )
 from actlab.analysis.axis_scales import depth_axis
 from actlab.analysis.deviations import reaches_not
 from actlab.analysis.drawings import Spec
 from actlab.analysis.looks import LineStyle
 from actlab.analysis.of_trained import partly, untrained
-from actlab.analysis.point_intervals import RING, RINGED, dots
+from actlab.analysis.point_intervals import NO_THEORY, RING, RINGED, dots
 from actlab.analysis.reaches import padded, scales
 from actlab.measures import DECADES_PER_LAYER, about
 
@@ -42,7 +44,7 @@ OWN_GROUND = "#F4F4F4"
 
 
 def small_multiples(spec: Spec, frame: pd.DataFrame) -> Figure:
-    """Draw a panel for each value of ``panels``: at init points and what is predicted dashed, at the end a line.
+    """Draw a panel for each value of ``panels``: at init points, what is predicted dashed, at the end a line.
 
     Where ``x`` does not vary, rows with dots are drawn instead.
     """
@@ -55,12 +57,14 @@ def small_multiples(spec: Spec, frame: pd.DataFrame) -> Figure:
     low, high = padded([(0.0, 0.0), span])
     ends, theory = at_the_end(frame), is_predicted(frame)
     rows, columns = arrangement(len(values))
-    figure = style.new_figure(min(max(2.1 * columns + 0.4, 4.2), style.WIDEST), 1.45 * rows + 0.8)
+    figure = style.new_figure(width_of(rows, columns, 2.1), 1.45 * rows + 0.8)
     grid = figure.subplots(rows, columns, squeeze=False, sharex=True)
     keys: dict[str, dict[str, Any]] = {}
     for i, value in enumerate(values):
         axes, panel = grid.flat[i], frame[frame[panels] == value]
         one_panel(axes, panel, x, looks[value])
+        if theory and not is_predicted(panel):
+            axes.text(0.98, 0.04, NO_THEORY, transform=axes.transAxes, ha="right", fontsize=7, color="#555555")
         keys |= {f"ringed: {RINGED}": {"color": "#444444", **RING}} if partly(panel).any() else {}
         keys |= {UNTRAINED: {"color": "#444444", **DIAMOND}} if untrained(panel).any() else {}
         if about(measure).unit == DECADES_PER_LAYER:
@@ -75,7 +79,8 @@ def small_multiples(spec: Spec, frame: pd.DataFrame) -> Figure:
         axes.set_xlabel("")
     name_edges(grid, len(values), about(x).axis, "")
     figure.supylabel(about(measure).axis, fontsize=8)
-    handles = keys_of_theory(ends, some=reaches_not(frame)) if theory else keys_of_times({}, DOTTED)[not ends :]
+    end = {"marker": AT_END, "markersize": 3.2}
+    handles = keys_of_theory(ends, end, some=reaches_not(frame)) if theory else keys_of_times(end, DOTTED)[not ends :]
     legend(figure, [*handles, *(Line2D([], [], label=text, **look) for text, look in keys.items())], "")
     return figure
 
@@ -99,7 +104,7 @@ def one_panel(axes: Axes, panel: pd.DataFrame, x: str, look: LineStyle) -> None:
     init = panel[panel["at"] == "init"] if "at" in panel else panel
     end = panel[panel["at"] == "final"] if "at" in panel else panel[:0]
     if len(end):
-        curve(axes, end, x, LineStyle(look.colour, ""), linewidth=1.5)
+        curve(axes, end, x, LineStyle(look.colour, AT_END), linewidth=1.5, markersize=3.2)
         for some, mark in ((end[partly(end)], RING), (end[untrained(end)], DIAMOND)):
             axes.plot(some[x], some["mean"], color=look.colour, **mark)
     if is_predicted(panel):

@@ -15,7 +15,6 @@ from actlab.analysis.axes import (
     CHANCE,
     chance,
     curve,
-    drawn,
     framed,
     is_predicted,
     legend,
@@ -32,6 +31,7 @@ from actlab.analysis.drawings import WHEN, Spec
 from actlab.analysis.looks import LineStyle
 from actlab.analysis.of_trained import partly
 from actlab.analysis.point_intervals import RING, RINGED, dots, panels_of
+from actlab.analysis.reaches import drawn
 from actlab.measures import DECADES_PER_LAYER, about
 
 AS_THEORY = ": measured (points), predicted (dashed)"

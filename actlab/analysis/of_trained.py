@@ -13,6 +13,7 @@ from actlab.analysis import layout
 from actlab.analysis.estimates import summarise
 from actlab.later import pd
 from actlab.measures import Measure
+from actlab.naming import counted
 
 TRAINED = "of_trained"
 """How many of how many runs trained, where these alone are shown: ``8 of 20 trained``; else empty."""
@@ -88,6 +89,24 @@ def untrained(frame: pd.DataFrame) -> pd.Series:
 def partly(frame: pd.DataFrame) -> pd.Series:
     """Tell of each estimate whether it is of those runs alone that trained."""
     return frame[TRAINED].fillna("") != "" if TRAINED in frame else pd.Series(False, frame.index)
+
+
+def of_how_many(rows: pd.DataFrame) -> str:
+    """Say in the head of a panel of how many runs it is: of those that trained, or of those that have a value.
+
+    >>> row = {"n": 3, "runs": 3}
+    >>> of_how_many(pd.DataFrame([row])), of_how_many(pd.DataFrame([row | {"none_trained": True}]))
+    ('3 runs', '0 of 3 trained')
+    >>> of_how_many(pd.DataFrame([row | {"of_trained": "1 of 3 trained"}])), of_how_many(pd.DataFrame([row | {"n": 2}]))
+    ('1 of 3 trained', '2 of 3 runs')
+    """
+    most = int(rows["runs"].max()) if "runs" in rows else int(rows["n"].max())
+    if partly(rows).any():
+        return str(rows.loc[partly(rows), TRAINED].iloc[0])
+    if untrained(rows).any():
+        return f"0 of {most} trained"
+    number = int(rows["n"].max())
+    return counted(number, "run") if number == most else f"{number} of {counted(most, 'run')}"
 
 
 def estimate(row: Mapping[str, Any], decimals: int | None = None) -> str:

@@ -24,8 +24,6 @@ from actlab.analysis.axes import (
     MARKED,
     arrangement,
     curve,
-    cut_at,
-    drawn,
     each_seed,
     is_predicted,
     keys_of_theory,
@@ -33,7 +31,6 @@ from actlab.analysis.axes import (
     legend,
     line_label,
     looks_of,
-    mark_cut,
     name_edges,
     of_shares,
     panel_title,
@@ -41,8 +38,10 @@ from actlab.analysis.axes import (
     predicted,
     title,
     unknown_between,
+    width_of,
 )
 from actlab.analysis.axis_scales import decades_scale, depth_axis, layer_axis, log_scale, pressed_scale
+from actlab.analysis.cuts import CUT, cut_at, mark_cut
 from actlab.analysis.deviations import reaches_not
 from actlab.analysis.drawings import (
     DOTS,
@@ -69,7 +68,7 @@ from actlab.analysis.named_lines import UNDER, WIDER, beneath, draw_beside, name
 from actlab.analysis.of_trained import TRAINED, untrained
 from actlab.analysis.point_intervals import point_intervals
 from actlab.analysis.profiles import profile
-from actlab.analysis.reaches import far_out, padded
+from actlab.analysis.reaches import drawn, far_out, padded
 from actlab.analysis.ridges import ridges
 from actlab.analysis.scatter import scatter
 from actlab.measures import LOG10, about
@@ -103,7 +102,7 @@ def facets(spec: Spec, frame: pd.DataFrame) -> Figure:
     colours = style.sequence(frame[lines].unique())
     own = looks_of(spec.panels, values, spec.looks) if len(colours) == 1 and spec.panels == "activation" else {}
     rows, columns = arrangement(len(values))
-    figure = style.new_figure(min(max(2.15 * columns + 0.5, 4.2), style.WIDEST), 1.7 * rows + 0.75)
+    figure = style.new_figure(width_of(rows, columns, 2.15), 1.7 * rows + 0.75)
     share = about(measure).range == (0.0, 1.0)
     grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=share)
     heights = {value: heights_shown(frame[frame[spec.panels] == value], theory, alone) for value in values}
@@ -123,7 +122,9 @@ def facets(spec: Spec, frame: pd.DataFrame) -> Figure:
                     dotted = {"linewidth": 1.2, "linestyle": style.DASHES["dotted"]}
                     curve(axes, init, x, look, False, **dotted | ({"markersize": 3.0} | hollow if hollow else {}))
                 line = line[line["at"] == "final"]
-            if len(line):
+            if "each" in line:
+                each_seed(axes, line, x, look, **SEED_ALONE)
+            elif len(line):
                 single = bool(some_of(line, lines, False)) and line["n"].max() == 1
                 curve(axes, line, x, look, linewidth=0.6 if single else 1.2)
         head = panel_title(spec.panels, value)
@@ -146,6 +147,8 @@ def facets(spec: Spec, frame: pd.DataFrame) -> Figure:
     name_edges(grid, len(values), about(x).axis, about(measure).axis)
     handles = [Line2D([], [], color=colour, label=setting(value), linewidth=2) for value, colour in colours.items()]
     handles = [] if own else handles
+    if "each" in frame and frame["runs"].max() > 1:
+        handles.append(Line2D([], [], label="each seed", color="#444444", **EACH_SEED | SEED_ALONE))
     dotted = {"linestyle": style.DASHES["dotted"]}
     end = {"marker": AT_END, **dotted} if gaps else {}
     if theory:
@@ -218,13 +221,15 @@ def grid_of_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
             panel_of.sharey(grid[i, 0])
         if i:
             panel_of.sharex(grid[0, j])
-    covered = False
+    covered = cut = crowded = False
+    many = len(values) > MOST_WIDE and lines != "layer"
     for i, one in enumerate(down):
         of_row = with_range_of_seeds(frame[frame[spec.panels] == one])
         log = of_row["measure"].iloc[0] in spec.log
         top = cut_at(drawn(of_row)) if log and spec.x == "step" else math.inf
         if log:
             log_scale(grid[i, 0], drawn(of_row).clip(upper=top))
+            grid[i, 0].set_ylim(top=top if math.isfinite(top) else None)
         else:
             of_shares(grid[i, 0], str(of_row["measure"].iloc[0]), drawn(frame) if spec.fitted else None)
         if SCALE[0] in of_row and not log and of_row[list(SCALE)].notna().all(axis=None):
@@ -237,6 +242,8 @@ def grid_of_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
             if lines == "layer":
                 looks = looks_of(lines, sorted(panel[lines].unique()), spec.looks)
             under = beneath(axes, panel, spec.x, lines) if lines != "layer" and panel["mean"].notna().any() else {}
+            crowded |= many and bool(under)
+            under = {} if many else under
             covered |= bool(under)
             for value in values:
                 line = panel[panel[lines] == value]
@@ -245,11 +252,10 @@ def grid_of_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
                     small: dict[str, Any] = {"markersize": 2.2, "linewidth": 1.1, "marker": marker}
                     small |= {"markerfacecolor": "white"} if untrained(line).any() and lines != "layer" else {}
                     small |= {"markevery": 1 if theory else max(len(line) // MARKED, 1)} if lines != "layer" else {}
-                    small |= seen_beneath(under.get(value, 0), small)
-                    mark_cut(axes, line, spec.x, top, looks[value].colour)
-                    line = line.assign(**{name: line[name].clip(upper=top) for name in ("mean", "low", "high")})
+                    small |= seen_beneath(under.get(value, 0), small) | (THIN if many else {})
+                    cut |= mark_cut(axes, line, spec.x, top, looks[value].colour)
                     if "each" in line:
-                        each_seed(axes, line, spec.x, looks[value], top)
+                        each_seed(axes, line, spec.x, looks[value])
                         line = line.assign(low=np.nan, high=np.nan)
                     draw_beside(axes, line, spec.x, looks[value], is_predicted(of_row), alpha, **small)
             if len(panel) and not panel["mean"].notna().any():
@@ -284,8 +290,12 @@ def grid_of_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
     handles = [Line2D([], [], label=line_label(lines, one), **{**style.line(looks[one]), **line_of}) for one in values]
     if covered:
         handles.append(Line2D([], [], color="#444444", marker="o", markersize=6, linewidth=3.5, label=UNDER))
+    if crowded:
+        handles.append(Line2D([], [], color="#444444", marker="o", label=CROWDED, **THIN))
     if untrained(frame).any():
         handles.append(Line2D([], [], **UNTRAINED))
+    if cut:
+        handles.append(Line2D([], [], color="#444444", **CUT))
     if "each" in frame:
         handles.append(Line2D([], [], label="each seed", color="#444444", **EACH_SEED))
     if theory:
@@ -332,6 +342,12 @@ UNTRAINED: dict[str, Any] = {
     **{"label": "hollow: no run trained", "color": "#444444", "linestyle": "none"},
     **{"marker": "o", "markersize": 4, "markerfacecolor": "white"},
 }
+SEED_ALONE: dict[str, Any] = {"linewidth": 0.9, "alpha": 0.85}
+"""The line of a seed where no mean is drawn beside it."""
+MOST_WIDE = 5
+"""Of so many lines those are wide on which others lie: of more, wide ones leave nothing to see."""
+THIN: dict[str, Any] = {"markersize": 2.0, "linewidth": 0.75}
+CROWDED = "thin: many lines, some on one another"
 WIDE_BAND = 2.0
 """How many times as high as all others together a panel of an axis of equal steps is that has a scale of its own."""
 START: dict[str, Any] = {"color": "#777777", "linewidth": 0.9, "linestyle": style.DASHES["dotted"]}

@@ -162,6 +162,11 @@ def point(axes: Axes, x: float, row: Mapping[str, Any], look: LineStyle) -> set[
 
 
 UNFILLED = "x+|_1234"  # markers that are all edge
+CAP = 0.2
+"""Of the distance between two rows: how far the ends of an interval reach up and down."""
+NARROW = 1.5
+"""Points: a shade that is narrower is not seen behind the stroke of what is predicted."""
+NO_THEORY = "no theory"
 STROKE: dict[str, Any] = {"color": "#444444", "linewidth": 1.0, "linestyle": style.DASHES["dashed"], "zorder": 1.5}
 SPREAD: dict[str, Any] = {"color": "#000000", "alpha": 0.08, "linewidth": 0}
 
@@ -175,10 +180,23 @@ def dot(axes: Axes, row: Mapping[str, Any], place: int, look: LineStyle, theory:
     if np.isfinite(row["low"]):
         dash = style.DASHES["dashed" if row[RANGED] else "solid"]
         axes.plot([row["low"], row["high"]], [place] * 2, color=look.colour, linewidth=1.2, linestyle=dash, marker="")
-    edge: dict[str, Any] = {"markeredgecolor": "white", "markeredgewidth": 0.5} if look.marker not in UNFILLED else {}
-    axes.plot([row["mean"]], [place], marker=look.marker, color=look.colour, markersize=5.0, **edge)
+        for end in (row["low"], row["high"]):  # of one that its marker would hide they are seen all the same
+            axes.plot([end] * 2, [place - CAP, place + CAP], color=look.colour, linewidth=0.8, marker="")
+    size = 7.0 if look.marker == "*" else 4.5  # a star is thin
+    edge: dict[str, Any] = {"markeredgecolor": "white", "markeredgewidth": 0.4} if look.marker not in UNFILLED else {}
+    axes.plot([row["mean"]], [place], marker=look.marker, color=look.colour, markersize=size, **edge)
     if row.get(TRAINED):
         axes.plot([row["mean"]], [place], color=look.colour, **RING)
+
+
+def say_beside(axes: Axes, row: Mapping[str, Any], place: float, text: str) -> None:
+    """Write a text to the right of an estimate, or to the left where it lies at the right end of its axis."""
+    ends = [row[name] for name in ("low", "mean", "high") if np.isfinite(row[name])]
+    low, high = axes.get_xlim()
+    left = max(ends) > low + 0.8 * (high - low)
+    look: dict[str, Any] = {"color": "#555555", "fontsize": 7, "va": "center", "ha": "right" if left else "left"}
+    where: dict[str, Any] = {"xytext": (-6 if left else 6, 0), "textcoords": "offset points"}
+    axes.annotate(text, (min(ends) if left else max(ends), place), **where, **look)
 
 
 def why_empty(rows: pd.DataFrame) -> str:
@@ -203,7 +221,7 @@ def beyond(row: Mapping[str, Any], above: bool) -> str:
     text = number(row["mean"])
     text += f" [{number(row['low'])}, {number(row['high'])}]" if np.isfinite(row["low"]) else ""
     theory = row.get("predicted", np.nan)
-    text += f", predicted {number(theory)}" if np.isfinite(theory) else ""
+    text += f", predicted {number(theory)}" if np.isfinite(theory) else f", {NO_THEORY}" * ("predicted" in row)
     return f"{text} ▸" if above else f"◂ {text}"
 
 
@@ -212,6 +230,14 @@ def say(axes: Axes, place: float, text: str, right: bool = False) -> None:
     look: dict[str, Any] = {"color": "#555555", "fontsize": 7, "va": "center", "ha": "right" if right else "left"}
     look["bbox"] = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}
     axes.text(0.98 if right else 0.02, place, text, transform=axes.get_yaxis_transform(), **look)
+
+
+def shades(rows: pd.DataFrame, axes: Axes) -> float:
+    """Take how wide the narrowest shade about a prediction is, of the width of its panel."""
+    if not {"predicted_low", "predicted_high"} <= set(rows):
+        return math.inf
+    low, high = axes.get_xlim()
+    return float((rows["predicted_high"] - rows["predicted_low"]).min() / (high - low))
 
 
 def panels_of(frame: pd.DataFrame) -> list[pd.DataFrame]:
@@ -230,19 +256,22 @@ def dots(spec: Spec, frame: pd.DataFrame) -> Figure:
     grid = figure.subplots(1, len(panels), squeeze=False, sharey=True, sharex=frame["measure"].nunique() == 1)[0]
     reaches = [(str(rows["measure"].iloc[0]), *scales(rows, lines)) for rows in panels]
     for axes, rows, (measure, far, _) in zip(grid, panels, reaches, strict=True):
-        low, high = padded([ends for name, _, ends in reaches if name == measure])
+        slopes = about(measure).unit == DECADES_PER_LAYER
+        low, high = padded([(0.0, 0.0)] * slopes + [ends for name, _, ends in reaches if name == measure])
+        if high > low and (slopes or SCALE[0] in rows or any(some for name, some, _ in reaches if name == measure)):
+            axes.set_xlim(low, high)
         for place, value in enumerate(values):
             of_value = rows[rows[lines] == value]
             known = bool(of_value["mean"].notna().any())
             if known and value not in far:
                 for row in records(of_value):
                     dot(axes, row, place, looks[value], is_predicted(rows))
+                    if is_predicted(rows) and not np.isfinite(row["predicted"]):
+                        say_beside(axes, row, place, NO_THEORY)
             else:
                 above = known and float(of_value["mean"].iloc[0]) > high
                 say(axes, place, beyond(of_value.iloc[0], above) if known else why_empty(of_value), above)
-        if high > low and (SCALE[0] in rows or any(some for name, some, _ in reaches if name == measure)):
-            axes.set_xlim(low, high)
-        if about(measure).unit == DECADES_PER_LAYER and axes.get_xlim()[0] < 0 < axes.get_xlim()[1]:
+        if slopes:
             axes.axvline(0, color="#999999", linewidth=0.8, zorder=0.5)
         axes.set_xlabel(about(measure).axis)
         if "at" in rows:
@@ -252,7 +281,10 @@ def dots(spec: Spec, frame: pd.DataFrame) -> Figure:
     handles: list[Any] = []
     if is_predicted(frame):
         handles += [Line2D([], [], color="#444444", marker="o", linewidth=1.2, label="measured, with its interval")]
-        handles += [Line2D([], [], label="predicted", **STROKE), Patch(label="±2 standard errors", **SPREAD)]
+        room = 72 * (figure.get_size_inches()[0] - 1.4) / len(panels)  # points, about
+        narrow = any(room * shades(of, axes) < NARROW for of, axes in zip(panels, grid, strict=True))
+        text = "±2 standard errors" + ", where wider than that line" * narrow
+        handles += [Line2D([], [], label="predicted", **STROKE), Patch(label=text, **SPREAD)]
     if TRAINED in frame and (frame[TRAINED].fillna("") != "").any():
         handles.append(Line2D([], [], color="#444444", label=f"ringed: {RINGED}", **RING))
     legend(figure, handles, "")

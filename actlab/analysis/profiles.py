@@ -18,7 +18,6 @@ from actlab.analysis.axes import (
     BAND,
     NOT_KEPT,
     curve,
-    drawn,
     is_predicted,
     legend,
     line_label,
@@ -33,6 +32,7 @@ from actlab.analysis.layout import number
 from actlab.analysis.looks import LineStyle
 from actlab.analysis.named_lines import UNDER, WIDER, beneath
 from actlab.analysis.of_trained import TRAINED, untrained
+from actlab.analysis.reaches import drawn
 from actlab.measures import LOG10
 
 NEAR = 3.0  # decades

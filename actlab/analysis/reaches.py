@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from actlab.analysis.axes import drawn
-from actlab.analysis.drawings import SCALE
+from actlab.analysis.drawings import SCALE, Drawing, as_drawn
+from actlab.analysis.layout import number
+from actlab.later import pd
 from actlab.measures import about
 
 PRESSED = 2.5
 """How many times as high a scale would have to be for the sake of a few that lie far out, which it then leaves out."""
 FEW = 4
 """Of so many one may be left out."""
+AXIS = ("axis_low", "axis_high")
+"""How far the axis of several pictures reaches that share one."""
 
 
 def scales(frame: pd.DataFrame, by: str) -> tuple[set[Any], tuple[float, float]]:
@@ -27,11 +31,56 @@ def scales(frame: pd.DataFrame, by: str) -> tuple[set[Any], tuple[float, float]]
     >>> scales(frame, "a")
     ({'s'}, (-0.1, 0.1))
     """
+    if AXIS[0] in frame:
+        low, high = (float(frame[name].iloc[0]) for name in AXIS)
+        each = {value: ends_of(rows) for value, rows in frame.groupby(by, sort=False, dropna=False)}
+        return {value for value, (least, most) in each.items() if least < low or most > high}, (low, high)
     reach = {value: ends_of(rows) for value, rows in frame.groupby(by, sort=False, dropna=False)}
     known = {value: ends for value, ends in reach.items() if np.isfinite(ends).all()}
     share = about(str(frame["measure"].iloc[0])).range == (0.0, 1.0)
     far = set() if share else those_far_out(known)
     return far, span_of([ends for value, ends in known.items() if value not in far])
+
+
+def on_one_axis(made: Drawing, by: str) -> Drawing:
+    """Give the pictures of a figure one axis (``AXIS``), about 0; those that it would press flat have one together.
+
+    Titles say how many times finer or coarser an axis is than that of most.
+
+    Args:
+        made: the figure.
+        by: the column of which a few values may lie beyond an axis.
+    """
+    if len(made.pages) < 2:
+        return made
+    wide = {page: span_of([(0.0, 0.0), scales(as_drawn(rows), by)[1]]) for page, rows in made.pages.items()}
+    left = sorted(wide, key=lambda page: wide[page][0] - wide[page][1])
+    axes: dict[str, tuple[float, float]] = {}
+    while left:
+        widest, first = np.ptp(wide[left[0]]), wide[left[0]]
+        alike = [page for page in left if PRESSED * np.ptp(wide[page]) >= widest]
+        axes |= dict.fromkeys(alike, span_of([first, *(wide[page] for page in alike)]))
+        left = [page for page in left if page not in axes]
+    usual = Counter(float(np.ptp(ends)) for ends in axes.values()).most_common(1)[0][0]
+    times = {page: float(np.ptp(ends)) / usual for page, ends in axes.items() if usual and np.ptp(ends)}
+    said = {
+        page: f"{made.heads[page]}, axis {number(max(one, 1 / one), 2)} times {'finer' if one < 1 else 'coarser'}"
+        for page, one in times.items()
+        if one != 1
+    }
+    pages = {page: rows.assign(**dict(zip(AXIS, axes[page], strict=True))) for page, rows in made.pages.items()}
+    return replace(made, pages=pages, heads={**made.heads, **said})
+
+
+def drawn(rows: pd.DataFrame, spreads: bool = False) -> pd.Series:
+    """List the heights that a picture of some estimates reaches: of intervals and predictions both ends.
+
+    Args:
+        rows: the estimates.
+        spreads: whether predictions are drawn with the spread about them.
+    """
+    names = ["mean", "low", "high", "predicted", *(["predicted_low", "predicted_high"] if spreads else [])]
+    return pd.concat([rows[name].astype(float) for name in names if name in rows], ignore_index=True)
 
 
 def padded(ends: Sequence[tuple[float, float]]) -> tuple[float, float]:

@@ -15,10 +15,11 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from actlab.analysis import style
 from actlab.analysis.axes import arrangement, legend, looks_of, name_edges, panel_title
+from actlab.analysis.axis_scales import in_one_notation
 from actlab.analysis.binned import CUT, GAP, SAID, Axis, axis_of, beyond, keys_of
 from actlab.analysis.drawings import Spec
 from actlab.analysis.layout import records, setting
-from actlab.analysis.of_trained import TRAINED, partly
+from actlab.analysis.of_trained import of_how_many
 from actlab.measures import about
 
 TALL = 0.9  # of a row is the highest bin
@@ -41,7 +42,7 @@ def ridges(spec: Spec, frame: pd.DataFrame) -> Figure:
     looks = looks_of(spec.panels, values, spec.looks)
     layers = sorted(frame[spec.lines].unique())
     axis, measure = axis_of(frame), str(frame["measure"].iloc[0])
-    rows, columns = arrangement(len(values))
+    rows, columns = arrangement(len(values), 3)
     figure = style.new_figure(
         min(max(2.35 * columns + 0.5, 4.4), style.WIDEST), (ROW * len(layers) + 0.55) * rows + 0.7
     )
@@ -49,14 +50,24 @@ def ridges(spec: Spec, frame: pd.DataFrame) -> Figure:
     said = bool((share_at_zero(frame, axis) >= SAID).any())
     for axes, value in zip(grid.flat, values, strict=False):
         ridge(axes, frame[frame[spec.panels] == value], layers, axis, looks[value].colour, said)
-        head = panel_title(spec.panels, value)
-        some = frame[(frame[spec.panels] == value) & partly(frame)]
-        axes.set_title("\n".join([head, *([f"at the end: {some[TRAINED].iloc[0]}"] if len(some) else [])]))
+        axes.set_title("\n".join([panel_title(spec.panels, value), runs_of(frame[frame[spec.panels] == value])]))
     scale(grid.flat[0], axis, layers)
     name_edges(grid, len(values), about(measure).axis, about(spec.lines).axis)
     cut = bool((beyond(frame, axis)[["below", "above"]] >= CUT).any(axis=None))
     legend(figure, [*KEYS, *([CUT_KEY] if cut else []), *([zero_key(axis)] if said else [])], "")
     return figure
+
+
+def runs_of(panel: pd.DataFrame) -> str:
+    """Say of how many runs the rows of a panel are, of which those at the end may be others.
+
+    >>> rows = pd.DataFrame({"at": ["init", "final"], "n": [3, 1], "of_trained": ["", "1 of 3 trained"]})
+    >>> runs_of(rows), runs_of(rows.assign(of_trained="")), runs_of(rows.assign(n=3, of_trained=""))
+    ('3 runs; end: 1 of 3 trained', '3 runs; end: 1 of 3 runs', '3 runs')
+    """
+    panel = panel.assign(runs=panel["n"].max())
+    texts = [of_how_many(panel[panel["at"] == at]) for at in ("init", "final") if (panel["at"] == at).any()]
+    return f"{texts[0]}; end: {texts[-1]}" if len(set(texts)) > 1 else texts[0]
 
 
 KEYS = (
@@ -73,7 +84,7 @@ CUT_KEY = Line2D([], [], linestyle="none", marker=">", color="#555555", label=f"
 
 def zero_key(axis: Axis) -> Line2D:
     """Say what the numbers beside the rows are."""
-    what = "exactly 0" if math.isnan(axis.inner) else f"nearer to 0 than {10.0**axis.inner:g}"
+    what = "exactly 0" if math.isnan(axis.inner) else f"nearer to 0 than {in_one_notation([10.0**axis.inner])[0]}"
     return Line2D([], [], linestyle="none", label=f"right: % {what}, init → end")
 
 
@@ -155,19 +166,6 @@ def scale(axes: Axes, axis: Axis, layers: Sequence[Any]) -> None:
     values = [0.0, *(10.0**k for k in shown), *(-(10.0**k) for k in shown if both)]
     places = [0.0 if value == 0 else axis.place(value) for value in values]
     inside = [i for i, x in enumerate(places) if axis.low - 1e-6 <= x <= axis.high + 1e-6]
-    axes.set_xticks([places[i] for i in inside], [written(values[i]) for i in inside])
+    axes.set_xticks([places[i] for i in inside], in_one_notation([values[i] for i in inside]))
     between = [sign * axis.place(10.0**k) for k in decades for sign in (-1, 1)[not both :]]
     axes.set_xticks([x for x in between if axis.low - 1e-6 <= x <= axis.high + 1e-6], minor=True)
-
-
-def written(value: float) -> str:
-    """Write a power of ten.
-
-    >>> written(-0.01), written(100.0), written(0.0), written(1e-4)
-    ('−0.01', '100', '0', '$10^{-4}$')
-    """
-    sign = "−" if value < 0 else ""
-    if value and not 1e-3 < abs(value) < 1e3:
-        power = f"10^{{{math.log10(abs(value)):.0f}}}"
-        return f"$-{power}$" if sign else f"${power}$"
-    return f"{sign}{abs(value):g}"

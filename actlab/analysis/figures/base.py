@@ -203,6 +203,14 @@ def over_training(cells: Cells, measures: Sequence[str]) -> pd.DataFrame:
     return values[values["value"].notna() | nowhere].reset_index(drop=True)
 
 
+def with_each(frame: pd.DataFrame, values: pd.DataFrame, cells: Cells) -> pd.DataFrame:
+    """Add the values of all seeds, in their order, to the estimates made of them."""
+    by = [*cell_keys(cells), "measure", "step"]
+    each = values.merge(cells.selected[["run", "seed", *cell_keys(cells)]], on="run").sort_values("seed", kind="stable")
+    texts = each.groupby(by, dropna=False)["value"].agg(lambda one: " ".join(f"{x:.5g}" for x in one))
+    return frame.merge(texts.rename("each").reset_index(), on=by, how="left")
+
+
 def thin_layers(values: pd.DataFrame, cells: Cells, most: int = MOST_LAYERS) -> pd.DataFrame:
     """Keep at most so many layers of each depth, evenly spread, with the first and the last."""
     values = values.merge(cells.runs[["run", "depth"]], on="run")

@@ -22,6 +22,7 @@ from actlab.analysis.figures.base import (
 from actlab.analysis.notes import mean_of
 from actlab.analysis.of_trained import with_none_trained
 from actlab.analysis.parts import figure
+from actlab.analysis.reaches import on_one_axis
 from actlab.analysis.tables import gradients as tables
 
 
@@ -37,11 +38,12 @@ def vanishing_slopes(cells: Cells) -> Drawing | None:
     spec = Spec(MULTIPLES, x="depth", lines=subject(cells), panels=subject(cells), looks=cells.looks)
     caption = (
         "Slope of log10 signal gradient norm per layer towards the input: below 0 it vanishes, above it explodes. "
-        "All panels of a picture have one scale; what would press all others flat has its own, or stands in numbers at "
-        f"the end beyond which it lies. {mean_of(frame)}. {legend_of_theory(frame, cells)}{shaded} "
+        "All panels have one scale, in all pictures but those whose titles say that theirs is finer or coarser; what "
+        "would press all others flat has its own, or stands in numbers at the end beyond which it lies. "
+        f"{mean_of(frame)}. {legend_of_theory(frame, cells)}{shaded} "
         f"{some_trained(frame, cells)} {marked_untrained(frame, 'Diamonds')}"
     ).strip()
-    return drawing(cells, frame, spec, table.title, caption)
+    return on_one_axis(drawing(cells, frame, spec, table.title, caption), subject(cells))
 
 
 @figure

@@ -14,7 +14,7 @@ from actlab.analysis.escaping import code
 from actlab.analysis.figures.base import of_those_trained, one_depth, thin_layers
 from actlab.analysis.layout import records
 from actlab.analysis.notes import listed, span
-from actlab.analysis.of_trained import TRAINED, how_many, of_untrained
+from actlab.analysis.of_trained import TRAINED, how_many, of_untrained, with_none_trained
 from actlab.analysis.parts import figure
 from actlab.analysis.tables.base import order
 from actlab.later import pd
@@ -43,14 +43,15 @@ def histograms(cells: Cells) -> Drawing | None:
     if len(others):
         frame = frame.merge(how_many(others, keys), "left", on=keys)
         frame[TRAINED] = frame[TRAINED].where(frame["at"] != "init").fillna("")
+    frame = with_none_trained(frame, runs, keys)
     frame = frame.sort_values("measure", key=lambda column: column.map(HISTOGRAMS.index), kind="stable")
     frame = frame.reset_index(drop=True)
     number = "one run" if frame["n"].max() == 1 else f"{span(frame['n'])} runs"
     said = [
-        f"Values of all units and probe rows of {number} a panel, counted together: where outlines lie further left "
-        "from row to row values shrink, and where they widen they spread. Each outline is as high as any other: places "
-        "and widths compare, heights do not. Bins are of equal steps along the axis. Layer 1, below, is next to "
-        "the input"
+        f"Values of all units and probe rows of {number} a panel, as its head says, counted together: where outlines "
+        "lie further left from row to row values shrink, and where they widen they spread. Each outline is as high as "
+        "any other: places and widths compare, heights do not. Bins are of equal steps along the axis. Layer 1, below, "
+        "is next to the input"
         f"{thinned(counts, frame)}.",
         of_those_trained(frame, cells),
         exactly_zero(frame, runs),

@@ -25,7 +25,7 @@ from actlab.analysis.figures.base import (
     without_logarithm,
 )
 from actlab.analysis.notes import mean_of
-from actlab.analysis.of_trained import summarise_trained
+from actlab.analysis.of_trained import summarise_trained, with_none_trained
 from actlab.analysis.parts import figure
 from actlab.analysis.tables.base import order
 from actlab.later import pd
@@ -87,16 +87,17 @@ def layers_over_training(cells: Cells) -> Drawing | None:
     parts = [summarise(values[units], ok, keys, own=cells.own)] if units.any() else []
     if not units.all():
         parts.append(summarise_trained(values[~units], cells.selected[here], keys, cells.own))
-    frame = order(pd.concat(parts, ignore_index=True), cells, keys, ["layer", "step"])
+    frame = with_none_trained(pd.concat(parts, ignore_index=True), cells.selected[here], keys)
+    frame = order(frame, cells, keys, ["layer", "step"])
     if ((frame["measure"] == "dead_fraction").all() and frame["mean"].max() == 0) or frame.empty:
         return None
     frame = frame.sort_values("measure", kind="stable", ascending=False).reset_index(drop=True)  # the gradient first
     spec = Spec(TILES, x="step", lines="layer", panels=subject(cells), log=("signal_grad_norm",))
     caption = (
-        f"Layer 1, below, is next to the input. {mean_of(frame, False)}; diverged "
-        "runs are left out. Dead units are counted at evaluations, of all other runs. Every map of a measure has one "
-        "scale; that of norms is finest about 1, so that what changes by a factor of 10 is seen beside what loses many "
-        f"decades; one that falls far below all others is dark, with lines of equal norm. "
+        f"Layer 1, below, is next to the input. {mean_of(frame, False)}, of the runs that the head of a map says; "
+        "diverged ones are left out. Dead units are counted at evaluations, of all other runs. Every map of a measure "
+        "has one scale; that of norms is finest about 1, so that what changes by a factor of 10 is seen beside what "
+        "loses many decades; one that falls far below all others is dark, with lines of equal norm. "
         f"{of_those_trained(frame, cells)} {without_logarithm(frame)}"
     ).strip()
     title = f"Layer by layer over training, networks of {counted(depth, 'hidden layer')}"

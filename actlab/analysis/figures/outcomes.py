@@ -17,6 +17,7 @@ from actlab.analysis.figures.base import (
     of_those_trained,
     over_training,
     some_trained,
+    with_each,
     with_selected,
 )
 from actlab.analysis.intervals import FEWEST
@@ -162,19 +163,12 @@ def training_curves(cells: Cells) -> Drawing | None:
     )
     caption = (
         f"{mean_of(frame, not few)}{'; thin each seed, trained or not' * few}; diverged runs are left out. An axis "
-        "that few heights would press flat is cut, with a mark that says how far up they go. Training loss is the "
-        "minibatch mean since the last record, and of the whole split at evaluations. "
+        "that a few heights would press flat ends below these: their lines leave it through its top, at a triangle "
+        "that says how far up they go. Training loss is the minibatch mean since the last record, and of the whole "
+        "split at evaluations. "
         f"{of_those_trained(frame, cells)} {marked_untrained(frame, 'Hollow')}"
     ).strip()
     return drawing(cells, frame, spec, "Loss over training", caption)
-
-
-def with_each(frame: pd.DataFrame, values: pd.DataFrame, cells: Cells) -> pd.DataFrame:
-    """Add the values of all seeds, in their order, to the estimates made of them."""
-    by = [*cell_keys(cells), "measure", "step"]
-    each = values.merge(cells.selected[["run", "seed", *cell_keys(cells)]], on="run").sort_values("seed", kind="stable")
-    texts = each.groupby(by, dropna=False)["value"].agg(lambda one: " ".join(f"{x:.5g}" for x in one))
-    return frame.merge(texts.rename("each").reset_index(), on=by, how="left")
 
 
 @figure(default=False)

@@ -22,8 +22,10 @@ from actlab.analysis.figures.base import (
     only_nonzero,
     over_training,
     thin_layers,
+    with_each,
     with_selected,
 )
+from actlab.analysis.intervals import FEWEST
 from actlab.analysis.layout import records, words
 from actlab.analysis.notes import definition, mean_of
 from actlab.analysis.of_trained import all_count
@@ -63,11 +65,15 @@ def dead_over_training(cells: Cells) -> Drawing | None:
     """Dead units over training, mean over all hidden layers."""
     if not available(cells.steps, ["dead_fraction"]):
         return None
-    frame, left_out = only_nonzero(intervals(over_training(cells, ["dead_fraction"]), cells, ["step"]))
+    values = over_training(cells, ["dead_fraction"])
+    frame, left_out = only_nonzero(intervals(values, cells, ["step"]))
     if frame.empty:
         return None
+    what = mean_of(frame)
+    if int(frame["runs"].max()) < FEWEST:  # a median of so few leaps from one of them to another
+        frame, what = with_each(frame, values, cells), "Each line is one seed"
     spec = Spec(FACETS, x="step", lines="depth", panels=subject(cells), looks=cells.looks)
-    said = [definition("dead_fraction"), f"{mean_of(frame)}.", all_count(cells.selected, cell_keys(cells)), *left_out]
+    said = [definition("dead_fraction"), f"{what}.", all_count(cells.selected, cell_keys(cells)), *left_out]
     caption = " ".join(filter(None, said))
     return drawing(cells, frame, spec, "Dead units over training", caption)
 
