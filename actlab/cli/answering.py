@@ -15,6 +15,7 @@ from actlab.cli.errors import imported
 from actlab.cli.terminal import letters, one_line, say
 from actlab.errors import INCOMPLETE, WRONG
 from actlab.naming import counted, message
+from actlab.reporting import UP_TO_DATE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,7 +48,7 @@ class Answering:
         self.fields: dict[str, Any] = {"notes": []}
         self.planned: frozenset[str] = frozenset()
         self.later = 0  # runs that follow from what a first stage selects
-        self.written = False
+        self.written = self.current = False  # this object; the report, before the command was given
 
     def watching(self, progress: "Callable[[Progress], None]") -> "Callable[[Progress], None]":
         """Follow the progress that is shown: what is known at once where the process is ended."""
@@ -66,6 +67,7 @@ class Answering:
         """Keep what is told."""
 
         def keep(line: str) -> None:
+            self.current = self.current or UP_TO_DATE in line
             self.fields["notes"].append(line)
             note(line)
 
@@ -154,9 +156,8 @@ class Answering:
         for one in unknown_death(results.manifest):
             say(one.text)
         diverged = int((results.runs["status"] == "diverged").sum())
-        say(
-            f"\n{counted(len(results.runs), 'run')} ({diverged} diverged), {awake.seconds() - self.begin:.0f} s. Wrote:"
-        )
+        took, heading = f"{awake.seconds() - self.begin:.0f} s", "There is" if self.current else "Wrote"
+        say(f"\n{counted(len(results.runs), 'run')} ({diverged} diverged), {took}. {heading}:")
         pages = [name for name in ("report.html",) if (results.path / name).is_file()]
         others = [name for name in ("predictions.parquet", "weights/") if (results.path / name).exists()]
         for path in ("report.md", *pages, "tables/", "figures/", "parts/", *others, "study.yaml", "manifest.json"):
