@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from actlab.engine.worker_pools import Processes
 
 RUNS_TO_SHARE = 30  # figures of fewer are drawn before another process has begun to help
-UP_TO_DATE = "the report is up to date"
 # What takes a second to import, and every report needs. Only times to a target may need ``scipy.stats``, which is more.
 TO_REPORT = ("pyarrow.parquet", "actlab.analysis.report", "actlab.analysis.panels", "scipy.special")
 
@@ -30,7 +29,7 @@ def is_current(results: Results, tell: Callable[[str], None]) -> bool:
     folder = results.path
     if report_stamp.is_current(folder, str(results.study.get("study", ""))):
         again = f"`{commands.typed('report', folder)}` draws it all the same"
-        tell(f"{folder / 'report.md'}: {UP_TO_DATE}: nothing that it is made from has changed; {again}")
+        tell(f"{folder / 'report.md'}: {report_stamp.UP_TO_DATE}: nothing that it is made from has changed; {again}")
         return True
     return False
 

@@ -73,7 +73,7 @@ def drawn(monkeypatch, *overrides):
     with monkeypatch.context() as patch:
         patch.setattr(actlab, "write_report", lambda *given: calls.append(reporting.write_report(*given)))
         actlab.run("mine.yaml", overrides, out="s", note=told.append)
-    assert [reporting.UP_TO_DATE in line for line in told if "report" in line] == ([] if calls else [True])
+    assert [report_stamp.UP_TO_DATE in line for line in told if "report" in line] == ([] if calls else [True])
     return bool(calls)
 
 

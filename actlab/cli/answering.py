@@ -15,7 +15,6 @@ from actlab.cli.errors import imported
 from actlab.cli.terminal import letters, one_line, say
 from actlab.errors import INCOMPLETE, WRONG
 from actlab.naming import counted, message
-from actlab.reporting import UP_TO_DATE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,6 +66,8 @@ class Answering:
         """Keep what is told."""
 
         def keep(line: str) -> None:
+            from actlab.engine.report_stamp import UP_TO_DATE
+
             self.current = self.current or UP_TO_DATE in line
             self.fields["notes"].append(line)
             note(line)
@@ -79,11 +80,11 @@ class Answering:
         if not self.wanted:
             return
         from actlab.data.look import heading
-        from actlab.study import started
+        from actlab.study import warned
 
         self.take(planned.runs, self.fresh, sum(len(job.runs) for job in planned.later))
         unsure = [f"{heading(about)}: {text}" for about in planned.data for text in about["unsure"]]
-        self.fields["notes"] += [*([also] if also else []), *started.warnings(planned.started), *unsure]
+        self.fields["notes"] += [*([also] if also else []), *warned.warnings(planned), *unsure]
 
     def take(self, runs: Iterable[str], fresh: bool, later: int = 0) -> None:
         """Take note of which runs are planned, and how many are stored; none that are about to be set aside.

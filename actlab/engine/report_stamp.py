@@ -27,6 +27,7 @@ from actlab.engine.planned import PLANNED
 from actlab.sources.vetting import COPIES
 
 STAMP = "report.stamp"
+UP_TO_DATE = "the report is up to date"
 ROOM = Path(__file__).parents[1]  # of this package
 MOST_BYTES = 2**24
 READ = ("study.yaml", MANIFEST, PLANNED, EARLIER, prediction_files.FILE)
