@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from actlab.naming import counted
 from actlab.study import started
 
 if TYPE_CHECKING:
@@ -27,6 +28,6 @@ def nothing_learned(rates: Iterable[float]) -> list[str]:
     if not (number := sum(rate == 0 for rate in rates)):
         return []
     return [
-        f"train.learning_rate is 0 in {number} of {len(rates)} runs: weights stay as they are drawn there, which "
-        "serves as a control; decimals are written with a point, 0.5, for 0,5 is two values"
+        f"train.learning_rate is 0 in {number} of {counted(len(rates), 'run')}: weights stay as they are drawn, "
+        "which serves as a control; decimals are written with a point, 0.5, for 0,5 is two values"
     ]
