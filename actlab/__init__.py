@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from actlab.errors import ERRORS
 from actlab.later import find_parts, import_all
 from actlab.later import with_trials as with_trials
-from actlab.reporting import TO_REPORT, write_report
+from actlab.reporting import TO_REPORT, is_current, write_report
 
 if TYPE_CHECKING:  # the command line heeds Ctrl-C, and answers --help, before any of these is imported
     import pandas as pd
@@ -102,7 +102,7 @@ def run(
     note: Callable[[str], None] = lambda line: None,
     confirm: Callable[[str], bool] | None = None,
 ) -> Results:
-    """Train what a study lacks, then write its tables, figures and report.
+    """Train what a study lacks, then write its tables, figures and report, unless these are there as they would be.
 
     Args:
         config: the study's YAML file, or a mapping with its keys, whose paths begin in the current folder.
@@ -120,7 +120,8 @@ def run(
         scheduler: the address of a running Dask scheduler; implies ``dask``.
         cluster: a cluster file, for Slurm; implies ``dask``.
         note: called with a line each on what is damaged in the folder, before it is trained again; on stored runs that
-            are left out, or removed; on where the folder was set aside; on another that holds runs of this study.
+            are left out, or removed; on where the folder was set aside; on another that holds runs of this study; on a
+            report that is up to date.
         confirm: called with a question before a folder is set aside; without, that is not asked.
 
     Returns:
@@ -169,7 +170,8 @@ def run(
             with train_study.trained(study, folder, execution, processes, *options) as stored:
                 processes.keep(1)
                 found = results.of(stored.results())
-                write_report(found, lambda done, of: follows(written=done, to_write=of), processes)
+                if not is_current(found, note):
+                    write_report(found, lambda done, of: follows(written=done, to_write=of), processes)
     return found
 
 

@@ -21,6 +21,19 @@ RUNS_TO_SHARE = 30  # figures of fewer are drawn before another process has begu
 TO_REPORT = ("pyarrow.parquet", "actlab.analysis.report", "actlab.analysis.panels", "scipy.special")
 
 
+def is_current(results: Results, tell: Callable[[str], None]) -> bool:
+    """Whether the report of a study that was just run is there as it would be written now; if so, a line tells it."""
+    from actlab import commands
+    from actlab.engine import report_stamp
+
+    folder = results.path
+    if report_stamp.is_current(folder, str(results.study.get("study", ""))):
+        again = f"`{commands.typed('report', folder)}` draws it all the same"
+        tell(f"{folder / 'report.md'}: {report_stamp.UP_TO_DATE}: nothing that it is made from has changed; {again}")
+        return True
+    return False
+
+
 def write_report(
     results: Results,
     progress: Callable[[int, int], None],
@@ -42,9 +55,11 @@ def write_report(
     """
     from actlab import sources
     from actlab.analysis import report as writing
-    from actlab.engine import store, trusting, worker_pools
+    from actlab.engine import report_stamp, store, trusting, worker_pools
     from actlab.engine.files import DamageError, StoreError
 
+    name, asked = str(results.study.get("study", "")), set[str]()
+    report_stamp.remove(results.path)  # whatever becomes of this one
     files = trusting.to_report(results, trust, tell) if own else None
     drawn = (results.study.get("report") or {}).get("figures") != []
     shared = drawn and worker_pools.cores() > 1 and len(results.runs) >= RUNS_TO_SHARE
@@ -64,7 +79,10 @@ def write_report(
     about = (results.path, results.study, results.manifest, results.runs, results.steps, results.layers)
     with sources.only(files):
         more = (results.lacking, own, incomplete(results), results.predictions, results.histograms)
-        return writing.write(*about, progress, helper, find, *more)
+        paths = writing.write(*about, progress, helper, report_stamp.recording(find, asked), *more)
+    if own and not trust and not results.damage:  # as ``run`` would write it
+        report_stamp.write(results.path, name, paths, asked)
+    return paths
 
 
 def incomplete(results: Results) -> list[str]:

@@ -510,7 +510,7 @@ def test_leaky_is_asked_of_each_depth():
     one = dying_relu.leaky_performs(build_cells(runs, steps, layers))
     assert one.verdict == ONLY_IF
     assert re.match(
-        r"adam at 0\.1, depth 2: 0\.500 \[.*\], n = 15; contradicted at adam at 0\.1, depth 5: .* \[.*\], n = \d+$",
+        r"adam at 0\.1, depth 2: 0\.5000 \[.*\], n = 15; contradicted at adam at 0\.1, depth 5: .* \[.*\], n = \d+$",
         one.condition,
     )
 

@@ -328,6 +328,19 @@ def test_a_folder_that_is_no_studys_is_not_even_locked(serial, config, tmp_path,
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["thesis.tex"]
 
 
+def test_a_study_that_goes_on_is_never_less_far_than_it_was(serial, config, tmp_path):
+    """What is stored counts from the first look on, and is said."""
+    states, told = [], []
+    actlab.run(config, ["sweep.seeds=1"], out=tmp_path / "r")
+    actlab.run(config, out=tmp_path / "r", progress=states.append, note=told.append)
+    assert "6 of 12 runs were already stored" in told
+    assert {(state.stored, state.runs) for state in states} == {(6, 6)}
+    assert [state.stored_work for state in states] == pytest.approx([1 / 2] * len(states))
+    looks = [state.of_all for state in states]
+    assert looks == sorted(looks)
+    assert looks[-1] == (12, 12, pytest.approx(1.0))
+
+
 def test_progress_is_in_the_folder_while_a_study_is_trained(serial, config, tmp_path):
     """For a second terminal: the same numbers that the first one is shown, and nothing once the run has ended."""
     pairs = []

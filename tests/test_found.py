@@ -3,16 +3,19 @@
 import math
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from ruamel.yaml import YAML
 
 from actlab.analysis import doubts, findings, report
 from actlab.analysis.claims import AT_LEAST, AT_MOST, as_table, judge
 from actlab.analysis.document import document
 from actlab.analysis.figures import FIGURES
 from actlab.analysis.findings import decided, gradients, outcomes, units
+from actlab.analysis.findings.learned import learned
 from actlab.analysis.judging import judge_law
 from actlab.analysis.layout import Table, records
 from actlab.analysis.making import Made, make_shipped
@@ -54,6 +57,28 @@ def made(selected, tmp_path_factory):
     """Return the tables that are read, and a figure, of a study with a selection, without a place for each."""
     tables = [*(name for name in findings.READ if name != findings.STANDING), "selection"]
     return make_shipped(tmp_path_factory.mktemp("made"), selected, tables, ["trained_by_depth"])
+
+
+def test_what_was_learned_is_said_of_the_deepest_networks():
+    """Least and greatest over layers, of each activation that learns; of a run without a value nothing is known."""
+    known = {"measure": "alpha", "depth": 5, "runs": 20}
+    rows = [estimate(mean, activation="prelu", layer=layer) | known for layer, mean in ((1, 0.2), (2, 0.4), (3, 0.1))]
+    rows += [estimate(0.9, activation="prelu", layer=1) | known | {"depth": 2}]
+    rows += [estimate(0.0, activation="prelu", layer=2) | known | {"measure": "alpha_min"}]
+    cells = report.study_cells(ALL, {}, *frames(("relu", "prelu"), (2, 5), (1e-2,), seeds=2, steps=50))
+    assert said(learned, cells, learned_parameters=table(*rows)) == (
+        "Learned at depth 5: `prelu` ends with `alpha` from 0.100 [0.090, 0.110] (layer 3) to 0.400 [0.390, 0.410] "
+        "(layer 2)."
+    )
+    assert said(learned, cells, learned_parameters=table(*(row | {"n": 19} for row in rows))) is None
+    assert said(learned, cells, performance=table(*rows)) is None
+
+
+def test_the_template_of_an_own_activation_asks_for_the_tables_that_answer_it():
+    """It asks which trains deeper, and what is learned: both are said first, in the report and on the terminal."""
+    text = (Path(report.__file__).parents[1] / "templates" / "own-activation.yaml").read_text(encoding="utf-8")
+    tables = YAML(typ="safe").load(text)["report"]["tables"]
+    assert {"trained", "learned_parameters"} <= {*tables} & {*findings.READ}
 
 
 def shares(activation, *by_depth):

@@ -107,6 +107,23 @@ def test_sliders_and_boxes_change_what_is_drawn(browser):
     until(lambda: len(drawn(browser)) == 3)
 
 
+def test_on_a_phone_no_picture_is_smaller_than_on_paper(browser):
+    """There its least text has 7 pt; the page is no wider than the screen, and a picture that is scrolls in a frame."""
+    phone = {"width": 390, "height": 850, "deviceScaleFactor": 1, "mobile": True}
+    script = """const wide = image => parseFloat(getComputedStyle(image).getPropertyValue("--wide"));
+        const images = [...document.querySelectorAll("figure .wide img")];
+        const shares = images.map(one => one.getBoundingClientRect().width / wide(one));
+        return [document.documentElement.scrollWidth, shares]"""
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", phone)
+    try:
+        page, shares = browser.execute_script(script)
+    finally:
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    assert page <= 390
+    assert shares
+    assert min(shares) >= 7 / 7.2  # its least text has 7.2 pt
+
+
 def test_pointing_at_a_line_shows_its_seeds(browser):
     from selenium.webdriver import ActionChains
 

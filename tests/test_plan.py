@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 import actlab
-from actlab.study import cost
+from actlab.study import cost, warned
 from actlab.study import plan as planning
 from actlab.study.reading import StudyError, read, resolved_yaml
 from actlab.study.sweep import combinations
@@ -252,3 +252,10 @@ def test_measuring_counts_what_is_not_a_training_step():
     forward = 2 * 100 * (2 * 8**2 + 8 * 3 + 4 * 8)
     record = cost.training_flops(cell, 4, 3) * cell.measure.probe_rows / 16
     assert cost.measuring_flops(cell, 4, 3, 100) == record + forward
+
+
+def test_a_rate_of_zero_is_planned_and_said(planned):
+    """A control where it is meant; where a decimal comma was meant, no more than a line tells it."""
+    (said,) = warned.warnings(planned("", ["train.learning_rate=0,5"]))
+    assert said.startswith("train.learning_rate is 0 in 1 of 2 runs: ")
+    assert warned.warnings(planned("", ["train.learning_rate=0.5"])) == []

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
@@ -11,6 +12,7 @@ from typer.testing import CliRunner
 from actlab import cli
 from actlab.activations import CATALOGUE
 from actlab.analysis import story
+from actlab.analysis.claims import AT_LEAST, judge
 from actlab.theory.story import CHAIN, ROWS, Number
 
 RESULTS = Path(__file__).parents[1] / "results"
@@ -240,3 +242,13 @@ def test_the_formula_is_the_catalogues(studies):
     text = said_by("describe", "--story")
     for name in ROWS:
         assert " ".join(CATALOGUE[name].formula.split()) in " ".join(text.split())
+
+
+def test_a_finding_and_its_conditions_are_written_with_one_number_format():
+    """The estimate of the least favourable condition stands twice in a finding that is open: alike."""
+    samples = {"A": [0.0, 0.2, -0.2, 0.1, -0.1], "B": [0.1, 0.3, -0.1, 0.2, 0.0]}
+    verdict = judge("S1c", "sigmoid", "it costs depth", AT_LEAST, 0.05, samples, "shares")
+    said = story.measured(asdict(verdict))
+    least = said.removeprefix("inconclusive: ").partition(" (")[0]
+    assert said.startswith("inconclusive: ")
+    assert said.count(least) == 2

@@ -32,6 +32,9 @@ REFUSED = {
     "a list as a key": ("a: 1\n[b]: 2", 2, "not a list"),
     "a mapping as a key": ("? {a: b}\n: 2", 1, "not a mapping"),
     "a number as a key": ("1: 2", 1, "expected a name as a key, not 1"),
+    "a decimal comma in a mapping": ("a: {b: 1,5, c: 2}", 1, "a.b: expected a number, not '1,5'; did you mean '1.5'?"),
+    "with an exponent": ("a: {b: -1,5e-3}", 1, "a.b: expected a number, not '-1,5e-3'; did you mean '-1.5e-3'?"),
+    "a decimal comma in a list": ("c: 1\na: [3, 0,01]", 2, "a: expected a number, not '0,01'; did you mean '0.01'?"),
     "nothing as a key": ("null: 2", 1, "not null"),
     "a Python object": ("a: !!python/object/apply:os.system [echo]", 1, "!!python/object/apply:os.system"),
     "bytes": ("a: !!binary aGVsbG8=", 1, "!!binary"),
@@ -173,3 +176,11 @@ def test_what_no_machine_holds_is_not_planned(tmp_path):
         plan(read(path, ["model.width=65536", "model.depth=1000"]))
     with pytest.raises(StudyError, match=r"100,001 records of a run; at most 100,000 are kept; add 'measure.every=2'"):
         plan(read(path, ["train.steps=100001", "measure.every=1", "measure.evaluate_every=1"]))
+
+
+def test_lists_of_whole_numbers_need_no_space_after_a_comma():
+    assert bounded_load("a: [1,5,10,0]\nb: {c: 1,d: 2}\ne: 'x,01'", "")[0] == {
+        "a": [1, 5, 10, 0],
+        "b": {"c": 1, "d": 2},
+        "e": "x,01",
+    }

@@ -140,6 +140,12 @@ REQUESTS = [
     model("depth: '2'"),
     model("activation: relu, depth: '2'"),
     train("learning_rate: '0,001'"),
+    # a comma for the point of a decimal number, where YAML reads two numbers
+    train("learning_rate: 0,001"),
+    train("learning_rate: [0,001]"),
+    override("train.learning_rate=0,01"),
+    override("train.learning_rate=0,001,0,01"),
+    override("train.learning_rate=[0,01]"),
     train("steps: 4.0"),
     swept("model.depth: 3"),
     swept("model.depth: '2, 3'"),

@@ -190,7 +190,7 @@ def judge(
     >>> judge("S3", "sigmoid", "gradients vanish", AT_MOST, -0.03, low, "slope").verdict
     'supported'
     >>> judge("S3", "sigmoid", "gradients vanish", AT_MOST, -0.03, {"A": low, "B": high}, "slope").condition
-    'A: −0.308 [−0.325, −0.295]; contradicted at B: 0.204 [0.195, 0.215]'
+    'A: −0.308 [−0.325, −0.295]; contradicted at B: 0.2040 [0.1954, 0.2154]'
     """
     by_condition = samples if isinstance(samples, Mapping) else {"": samples}
     k = len(by_condition)
@@ -244,9 +244,9 @@ def conditions_text(words: Texts, intervals: Mapping[str, Interval], verdict: st
 
     >>> a, b = Interval(0.9, 0.8, 0.95, 5, "logit t"), Interval(0.1, 0.05, 0.2, 5, "logit t")
     >>> conditions_text({"A": SUPPORTED, "B": CONTRADICTED}, {"A": a, "B": b}, ONLY_IF, {})
-    'A: 0.900 [0.800, 0.950]; contradicted at B: 0.100 [0.0500, 0.200]'
+    'A: 0.900 [0.800, 0.950]; contradicted at B: 0.100 [0.050, 0.200]'
     >>> conditions_text({"A": CONTRADICTED, "B": CONTRADICTED}, {"A": a, "B": b}, CONTRADICTED, {})
-    '(contradicted at A: 0.900 [0.800, 0.950]; B: 0.100 [0.0500, 0.200])'
+    '(contradicted at A: 0.900 [0.800, 0.950]; B: 0.100 [0.050, 0.200])'
     """
     counts = len({one.n for one in intervals.values()}) > 1
     parts = []

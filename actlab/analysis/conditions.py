@@ -56,7 +56,7 @@ def told_apart(one: Verdict) -> str:
     >>> samples = {"he": Interval(0.1, 0, 0.2, 5, ""), "lecun": Interval(0.5, 0.4, 0.6, 5, "")}
     >>> samples["orthogonal"] = Interval(0.2, 0.1, 0.3, 5, "")
     >>> told_apart(judge("S", "", "s", AT_MOST, 0.3, samples, "e"))
-    'it holds at orthogonal: 0.200 [0.100, 0.300] (and 1 condition more); it does not at lecun: 0.500 [0.400, 0.600]'
+    'it holds at orthogonal: 0.20 [0.10, 0.30] (and 1 condition more); it does not at lecun: 0.50 [0.40, 0.60]'
     """
     sides = [[row for row in one.under if row.verdict == word] for word in (SUPPORTED, CONTRADICTED)]
     if one.verdict != ONLY_IF or not all(sides):

@@ -200,13 +200,13 @@ def with_interval(interval: Interval) -> str:
     """Write an estimate with its interval, for a sentence; of what was computed the number alone, which has none.
 
     >>> with_interval(Interval(0.3, 0.3, 0.3, 1, COMPUTED)), with_interval(Interval(0.3, 0.2, 0.4, 5, "logit t"))
-    ('0.300, computed', '0.300 [0.200, 0.400]')
+    ('0.300, computed', '0.30 [0.20, 0.40]')
     """
     if interval.method == COMPUTED:
         return f"{number(interval.mean)}, {COMPUTED}"
     if not interval.known:
         return f"{number(interval.mean)}, no interval" if interval.n else "–"
-    return f"{number(interval.mean)} [{number(interval.low)}, {number(interval.high)}]"
+    return with_bounds(interval.mean, interval.low, interval.high)
 
 
 def without_interval(row: Mapping[str, Any], short: Callable[[float, str], str]) -> str:

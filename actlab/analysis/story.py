@@ -26,7 +26,10 @@ NOT_YET, NOT_HERE = "not yet tried", "not tried by a study here"
 STORY = re.compile(r"^([A-Z]+\d+).*$")
 """An id, which begins with that of the story's claim that it decides, or a part of."""
 CHECKED = "✓"
-LEGEND = f"{CHECKED}: what is stated there is computed from the catalogue's own function, by `tests/test_story.py`."
+LEGEND = (
+    f"{CHECKED} beside a step or a remark: what it states is computed from the catalogue's own function, by "
+    "`tests/test_story.py`."
+)
 TITLE = "Nine activations: what each is said to repair, why, and what was measured"
 TOLD = (
     "A widely read overview tells activation functions as a chain: each repairs the fault of the one before. Here is "

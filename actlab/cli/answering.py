@@ -47,7 +47,7 @@ class Answering:
         self.fields: dict[str, Any] = {"notes": []}
         self.planned: frozenset[str] = frozenset()
         self.later = 0  # runs that follow from what a first stage selects
-        self.written = False
+        self.written = self.current = False  # this object; the report, before the command was given
 
     def watching(self, progress: "Callable[[Progress], None]") -> "Callable[[Progress], None]":
         """Follow the progress that is shown: what is known at once where the process is ended."""
@@ -66,6 +66,9 @@ class Answering:
         """Keep what is told."""
 
         def keep(line: str) -> None:
+            from actlab.engine.report_stamp import UP_TO_DATE
+
+            self.current = self.current or UP_TO_DATE in line
             self.fields["notes"].append(line)
             note(line)
 
@@ -77,11 +80,11 @@ class Answering:
         if not self.wanted:
             return
         from actlab.data.look import heading
-        from actlab.study import started
+        from actlab.study import warned
 
         self.take(planned.runs, self.fresh, sum(len(job.runs) for job in planned.later))
         unsure = [f"{heading(about)}: {text}" for about in planned.data for text in about["unsure"]]
-        self.fields["notes"] += [*([also] if also else []), *started.warnings(planned.started), *unsure]
+        self.fields["notes"] += [*([also] if also else []), *warned.warnings(planned), *unsure]
 
     def take(self, runs: Iterable[str], fresh: bool, later: int = 0) -> None:
         """Take note of which runs are planned, and how many are stored; none that are about to be set aside.
@@ -154,9 +157,8 @@ class Answering:
         for one in unknown_death(results.manifest):
             say(one.text)
         diverged = int((results.runs["status"] == "diverged").sum())
-        say(
-            f"\n{counted(len(results.runs), 'run')} ({diverged} diverged), {awake.seconds() - self.begin:.0f} s. Wrote:"
-        )
+        took, heading = f"{awake.seconds() - self.begin:.0f} s", "There is" if self.current else "Wrote"
+        say(f"\n{counted(len(results.runs), 'run')} ({diverged} diverged), {took}. {heading}:")
         pages = [name for name in ("report.html",) if (results.path / name).is_file()]
         others = [name for name in ("predictions.parquet", "weights/") if (results.path / name).exists()]
         for path in ("report.md", *pages, "tables/", "figures/", "parts/", *others, "study.yaml", "manifest.json"):

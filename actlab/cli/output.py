@@ -73,9 +73,9 @@ def tell(planned: "Plan", also: str = "") -> None:
     if also:
         err.print(f"actlab: {also}")
     from actlab.data.look import heading
-    from actlab.study import started
+    from actlab.study import warned
 
-    for line in started.warnings(planned.started):
+    for line in warned.warnings(planned):
         err.print(one_line(line))
     for about in planned.data:
         head = heading(about)

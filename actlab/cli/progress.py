@@ -62,9 +62,10 @@ class PlainProgress:
         if state.phase == "predicting":
             return f"predicting, {state.predicted}/{counted(state.to_predict, 'cell')}"
         said = [doing(state)] if state.phase in ("compiling", "saving") else []
-        if state.phase != "compiling" or state.runs_done:
+        done, runs, _ = state.of_all
+        if state.phase != "compiling" or done:
             said += [
-                f"{state.runs_done}/{counted(state.runs, 'run')}",
+                f"{done}/{counted(runs, 'run')}",
                 f"{state.jobs_done}/{counted(state.jobs, 'job')}",
             ]
         said += [f"{len(state.failures)} failed"] if state.failures else []

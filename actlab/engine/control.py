@@ -43,6 +43,7 @@ class Progress:
         jobs_done, jobs: likewise; a job that is split counts as two.
         failures: {job: message}.
         stopping: it was interrupted, and waits for its workers to save what they have.
+        stored, stored_work: runs stored before this command, which ``runs`` does not count; their share of the work.
         predicted, to_predict: cells of which theory's predictions are computed, once all jobs have ended, and in all.
         written, to_write: tables and figures written, once that is done, and in all.
         seconds: since its first job was handed out; those in which it was suspended do not count.
@@ -70,6 +71,18 @@ class Progress:
     training: int = 0
     predicted: int = 0
     to_predict: int = 0
+    stored: int = 0
+    stored_work: float = 0.0
+
+    @property
+    def of_all(self) -> tuple[int, int, float]:
+        """How many runs of the study are there by now, how many it has, and which share of all its work is done.
+
+        >>> Progress(0.5, 3, 6, 1, 2, {}, stored=2, stored_work=0.25).of_all
+        (5, 8, 0.625)
+        """
+        work = self.stored_work + (1 - self.stored_work) * self.share
+        return self.runs_done + self.stored, self.runs + self.stored, work
 
     @property
     def phase(self) -> str:

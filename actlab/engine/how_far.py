@@ -72,8 +72,9 @@ def pieces(state: Progress | None, elapsed: float, since: float = 0.0) -> list[t
     if state.phase == "predicting":
         return [(0, state.phase), (1, f"{state.predicted}/{counted(state.to_predict, 'cell')}"), clock]
     said = [(0, doing(state))]
-    if state.phase != "compiling" or state.runs_done:
-        said += [(1, f"{state.runs_done}/{counted(state.runs, 'run')}")]
+    done, runs, _ = state.of_all
+    if state.phase != "compiling" or done:
+        said += [(1, f"{done}/{counted(runs, 'run')}")]
         said += [(6, f"{state.jobs_done}/{counted(state.jobs, 'job')}")]
     if state.failures:
         said += [(1, f"{len(state.failures)} failed")]
@@ -94,7 +95,7 @@ def share_of(state: Progress | None) -> float | None:
         return state.predicted / state.to_predict
     if state.phase == "compiling":
         return state.compiled / state.programs if state.compiled < state.programs else None
-    return state.written / state.to_write if state.to_write else state.share
+    return state.written / state.to_write if state.to_write else state.of_all[2]
 
 
 def line(

@@ -101,6 +101,19 @@ def disk_bytes(plan: Plan, runs: Collection[str]) -> float:
     return known + sum(run.weight_bytes for job in plan.later for run in job.runs)
 
 
+def stored_before(planned: Plan, missing: Collection[str]) -> tuple[int, float]:
+    """Count the runs of a plan that are stored already; and which share of all its work they are.
+
+    Args:
+        planned: the study's.
+        missing: those of its runs that are not.
+    """
+    later = sum(run.flops for job in planned.later for run in job.runs)
+    there = [run.flops for name, run in planned.runs.items() if name not in missing]
+    whole = sum(run.flops for run in planned.runs.values()) + later
+    return len(there), sum(there) / whole if whole else 0.0
+
+
 def check_disk(folder: Path, plan: Plan, runs: Collection[str]) -> None:
     """Refuse to keep more weights than there is room for on the disk: before training, rather than in the middle of it.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from actlab.engine import control, kept, stages
@@ -57,13 +57,17 @@ def follow(
     workers: int,
     progress: Callable[[Progress], None] | None,
     second: SecondStage,
+    before: tuple[int, float] = (0, 0.0),
 ) -> Mapping[str, str]:
-    """Run jobs on workers, report how far they are, here and in the study's folder, and return those that failed."""
+    """Run jobs on workers, report how far they are, here and in the study's folder, and return those that failed.
+
+    ``before``: of the study, how many runs were stored already, and which share of its work these are.
+    """
     failures: Mapping[str, str] = {}
     with control.interruptible(stored.folder):
         try:
             for state in execute(jobs, stored, open_worker, workers, second.expected, second.jobs):
-                failures = state.failures
+                failures, state = state.failures, replace(state, stored=before[0], stored_work=before[1])
                 control.write_progress(stored.folder, state)
                 if progress is not None:
                     progress(state)

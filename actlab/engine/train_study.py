@@ -280,6 +280,9 @@ def trained(
             if line:
                 note(line)
         to_come = stages.later_runs(planned)
+        before_it = kept.stored_before(planned, missing)
+        if before_it[0] and missing:
+            note(f"{before_it[0]} of {counted(len(planned.runs) + to_come, 'run')} were already stored")
         with where.pool(folder, len(missing) + to_come, number, processes) as (open_worker, number):
             if aside:
                 note(setting_aside.set_aside(folder, *going))
@@ -304,7 +307,7 @@ def trained(
                 if jobs:
                     cache_folder.say_if_refused()
                 second = SecondStage(study, stored, where, number, later)
-                failures = follow(jobs, stored, open_worker, number, progress, second) if jobs else {}
+                failures = follow(jobs, stored, open_worker, number, progress, second, before_it) if jobs else {}
                 if not failures:
                     for line in stages.reconsidered(second.planned or planned, stored):
                         note(line)

@@ -114,6 +114,8 @@ def override(raw: dict[str, Any], text: str, overridden: dict[Place, str]) -> No
         values = [value.strip()] if marks else bounded_load(f"[{value}]", "")[0]
     except YamlTextError as error:
         why = str(error).removeprefix(":1: ")
+        if "did you mean" in why:
+            raise StudyError(f"override {text}: {dotted}: {why}") from None
         raise StudyError(f"override {text}: '{shortened(value)}' is not a YAML value ({why})") from None
     if not values:
         raise StudyError(f"override {text}: expected a value after '='")

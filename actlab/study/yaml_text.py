@@ -9,7 +9,7 @@ import io
 import os
 import re
 import stat
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from ruamel.yaml.composer import Composer
 from ruamel.yaml.constructor import SafeConstructor
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.events import AliasEvent, DocumentStartEvent, ScalarEvent
-from ruamel.yaml.nodes import MappingNode, Node, ScalarNode
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from actlab.naming import brief, shortened
 
@@ -44,6 +44,8 @@ SPARE = 1.2
 YAML_TAGS = "tag:yaml.org,2002:"
 KINDS = {"int": "whole number", "float": "number", "bool": "truth value"}
 PLAIN_TAGS = tuple(YAML_TAGS + name for name in ("str", "int", "float", "bool", "null", "seq", "map"))
+COMMA_NUMBER = r"[-+]?\d+,\d+([eE][-+]?\d+)?"
+COMMA_IN_LIST = r"[-+]?\d+,0\d+([eE][-+]?\d+)?"
 WHOLE_NUMBER = re.compile(r"[-+]?(0x[0-9a-fA-F_]+|(0[ob])?[0-9_]+)")
 
 
@@ -85,6 +87,7 @@ class BoundedComposer(Composer):  # type: ignore[misc]
         self.level = self.deepest = self.values = self.characters = 0
         self.sizes: dict[str, tuple[int, int, int]] = {}  # by anchor: values, characters, levels
         self.unfinished: set[str] = set()
+        self.way: list[str] = []  # the keys that lead to what is composed
 
     def compose_document(self) -> Node:
         """Compose the document, which must be of YAML 1.2: others have other words for true and false.
@@ -119,7 +122,11 @@ class BoundedComposer(Composer):  # type: ignore[misc]
             if event.anchor in self.sizes:
                 raise refused(event, f"the anchor &{event.anchor} is there twice")
             self.unfinished.add(event.anchor)
+        self.way += [index.value] if (named := isinstance(index, ScalarNode)) else []
         node = super().compose_node(parent, index)
+        if parent is not None and (number := decimal_comma(parent, node)):
+            raise refused(event, not_a_number(".".join(key_of(parent, self.way)), number))
+        del self.way[len(self.way) - named :]
         if event.anchor:
             self.unfinished.discard(event.anchor)
             own = (self.values - begun[0], self.characters - begun[1], self.deepest - self.level + 1)
@@ -145,6 +152,40 @@ class BoundedComposer(Composer):  # type: ignore[misc]
             raise refused(event, f"more than {MOST_VALUES:,} keys and values, aliases counted as what they stand for")
         if self.characters > MOST_CHARACTERS * SPARE:
             raise refused(event, f"more than {MOST_CHARACTERS:,} characters of keys and values, aliases likewise")
+
+
+def decimal_comma(parent: Node, node: Node) -> str:
+    """Return the number that was written with a comma where YAML reads two: ``0,01``; empty where it is none.
+
+    In a list only what begins with a zero is one for sure: ``[1,5]`` may be 1 and 5. A number is no key, and so a comma
+    within ``{...}`` tells it each time.
+
+    Args:
+        parent: the mapping or list so far.
+        node: what comes next in it, and what may end the number.
+    """
+    if not parent.value or not isinstance(node, ScalarNode) or node.style is not None:
+        return ""
+    before, in_list = parent.value[-1], isinstance(parent, SequenceNode)
+    before = before if in_list else before[1]
+    if not isinstance(before, ScalarNode) or before.style or node.start_mark.index != before.end_mark.index + 1:
+        return ""
+    number = f"{before.value},{node.value}"
+    return number if re.fullmatch(COMMA_IN_LIST if in_list else COMMA_NUMBER, number) else ""
+
+
+def key_of(parent: Node, way: Sequence[str]) -> list[str]:
+    """Return the keys that lead to the last value of a mapping or list, for which ``way`` stops at that itself."""
+    return list(way) if isinstance(parent, SequenceNode) else [*way, parent.value[-1][0].value]
+
+
+def not_a_number(key: str, number: str) -> str:
+    """Refuse a number with a decimal comma.
+
+    >>> not_a_number("train.learning_rate", "0,01")
+    "train.learning_rate: expected a number, not '0,01'; did you mean '0.01'?"
+    """
+    return f"{key}{': ' if key else ''}expected a number, not '{number}'; did you mean '{number.replace(',', '.')}'?"
 
 
 def refused(event: Any, why: str) -> Refused:

@@ -15,6 +15,7 @@ from actlab.analysis.findings.base import Finding, Rule
 from actlab.analysis.findings.decided import claims
 from actlab.analysis.findings.gradients import predicted, slopes
 from actlab.analysis.findings.identical import one_function
+from actlab.analysis.findings.learned import learned
 from actlab.analysis.findings.outcomes import best, trained
 from actlab.analysis.findings.standing import STANDING, standing
 from actlab.analysis.findings.units import born_dead, deaths, revived, weak
@@ -24,10 +25,13 @@ __all__ = ["OF_RULES", "READ", "RULES", "STANDING", "Finding", "found_in", "noth
 
 RULES: tuple[Rule, ...] = (
     *(standing, one_function, born_dead, claims, trained, best),
-    *(slopes, predicted, deaths, revived, weak),
+    *(slopes, predicted, deaths, revived, weak, learned),
 )
 MOST = 6
-OF_RULES = (STANDING, "trained", "performance", "vanishing_slopes", "dead_units", "death", "dead_networks")
+OF_RULES = (
+    *(STANDING, "trained", "performance", "vanishing_slopes"),
+    *("dead_units", "death", "dead_networks", "learned_parameters"),
+)
 """The tables that rules read; and that of the claims."""
 READ = (*OF_RULES, "convergence")
 """Those that doubts read too."""

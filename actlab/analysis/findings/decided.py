@@ -97,7 +97,7 @@ def with_its_number(one: Verdict) -> str:
     >>> from dataclasses import replace
     >>> some = Verdict("R", "relu", "units die", "at least", 0.01, 0.3, 0.2, 0.4, 20, "t", SUPPORTED, "", "share")
     >>> with_its_number(replace(some, evidence="share; least favourable: sgd (2 runs)", unit="decades / layer"))
-    'claimed is at least 0.01, found 0.300 [0.200, 0.400] decades per layer at sgd, where it fits least'
+    'claimed is at least 0.01, found 0.30 [0.20, 0.40] decades per layer at sgd, where it fits least'
     >>> with_its_number(replace(some, low=math.nan, high=math.nan))
     'claimed is at least 0.01, found 0.300 in all 20 seeds: equal values have no interval, and decide nothing'
     """
