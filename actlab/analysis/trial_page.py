@@ -13,6 +13,7 @@ from actlab.analysis.claims import CONTRADICTED, FAILED, INCONCLUSIVE, ONLY_IF, 
 from actlab.analysis.conditions import where
 from actlab.analysis.escaping import code, plain
 from actlab.analysis.layout import Table
+from actlab.analysis.lineage import NOTE
 from actlab.analysis.sections import Grid, Items, Section, Text
 from actlab.analysis.story import belongs
 from actlab.analysis.surprises import RULE, sentence, surprising
@@ -25,6 +26,13 @@ MARKS = {SUPPORTED: "✓", CONTRADICTED: "✗", ONLY_IF: "◐", INCONCLUSIVE: "?
 OF_ALL = "Depth, and the chain"
 """The heading of the story's claims that are of no activation."""
 FURTHER = "Further claims"
+UNDER = "under which conditions"
+HOW_A_LINK = "How a link is judged, and which numbers stand in the table"
+ON_PAPER = (
+    "On paper each claim has its sentence, its verdict, its number and the picture of it. The conditions of each, the "
+    "numbers under each of them, the rule that decided, and the command that makes all of it again stand on the page "
+    "for a screen, `report.html` in the trial's folder, and in `report.md` beside it."
+)
 OWN = re.compile(r"A\d")
 """How ids begin of what is claimed of the trial itself."""
 
@@ -56,10 +64,14 @@ def page(
     verdicts = [one for one, _ in pairs]
     sections = [Section(1, plain(title), opening(verdicts, claims, quick))]
     if chain is not None:
-        blocks = (Text(chain.note), Grid(chain.wide, "the chain", fold=False, first="link", filtered=False))
-        sections.append(Section(2, chain.title, blocks))
-    sections.append(Section(2, "Find a claim", (Text(legend(verdicts)), ways_in(verdicts, claims, names))))
-    sections.append(Section(2, made.title, (Text(made.note), Grid(all_of_them(made, verdicts), "the verdicts"))))
+        counts, rule, _ = chain.note.partition(NOTE)
+        blocks = (Text(counts.strip()), *([Text(rule, fold=HOW_A_LINK)] if rule else []))
+        grid = Grid(chain.wide, "the chain", fold=False, first="link", filtered=False)
+        sections.append(Section(2, chain.title, (*blocks, grid)))
+    ways = (Text(legend(verdicts)), ways_in(verdicts, claims, names))
+    sections.append(Section(2, "Find a claim", ways, screen=True))
+    every = Grid(all_of_them(made, verdicts), "the verdicts", screen=(UNDER,))
+    sections.append(Section(2, made.title, (Text(made.note), every, Text(ON_PAPER, paper=True))))
     groups = dict.fromkeys(names.get(claim, "") for claim in claims)
     for name in groups:
         sections.append(Section(2, code(name) if name else OF_ALL))
@@ -130,5 +142,5 @@ def all_of_them(made: Table, verdicts: Sequence[Verdict]) -> pd.DataFrame:
     brief = made.wide[["claim", "activation", "said", "claimed", "measured"]].copy()
     brief["claim"] = [f"[{one}](#{one.lower()})" for one in brief["claim"]]
     brief["verdict"] = [f"**{one.verdict}**" for one in verdicts]
-    brief["under which conditions"] = [plain(where(one)) for one in verdicts]
+    brief[UNDER] = [plain(where(one)) for one in verdicts]
     return brief

@@ -261,8 +261,8 @@ def of_verdict(
         f"Claimed: {claimed(one)}. Found: {plain(measured(one))}"
         + (f" ({plain(one.method)})." if one.method and one.method != COMPUTED else "."),
         *([f"It {plain(head)}." if head.startswith("would") else f"To know: {plain(head)}."] if head else []),
-        f"The number: {plain(said)}.",
         *([f"To doubt: {plain(doubt)}."] if doubt else []),
+        f"The number: {plain(said)}.",
         *terms(one),
         f"{scope_word(one, part)}: {plain(part.scope)}.",
         *([f"Rule: {part.how}"] if part.how else []),
@@ -273,7 +273,8 @@ def of_verdict(
         + (f", [study]({part.name}/{part.report(kind)})" if part.study else ""),
         again_said(one, part),
     ]
-    blocks: tuple[Items | Grid | Picture, ...] = (Items(tuple(lines)),)
+    printed = 1 + bool(head) + bool(doubt)  # what was found, and what speaks against it
+    blocks: tuple[Items | Grid | Picture, ...] = (Items(tuple(lines), printed=printed),)
     if (part.name, one.id) in figures:
         blocks += (Picture(heading, f"{FIGURES}/{figures[part.name, one.id]}.png", DRAWN, pd.DataFrame(), linked=True),)
     if one.under:  # in the order of the picture
@@ -281,7 +282,7 @@ def of_verdict(
     for name in verdict_pictures.chosen(one, part.figures):
         title = verdict_pictures.caption(name, part.captions.get(name, ""), part.name)
         blocks += (Picture(title, f"{part.name}/figures/{name}.png", DRAWN, pd.DataFrame(), linked=True),)
-    return Section(level, heading, blocks, one.id.lower())
+    return Section(level, heading, blocks, one.id.lower(), brief=True)
 
 
 def of_conditions(one: Verdict) -> pd.DataFrame:
