@@ -9,13 +9,13 @@ from actlab.analysis.drawings import GRID, Spec
 from actlab.analysis.looks import LineStyle
 from actlab.analysis.panels import render
 
-LOOKS = {"gelu": LineStyle("#CC79A7", "s")}
+OF_GELU = {"gelu": LineStyle("#CC79A7", "s")}
 
 
 def drawn(last_but_one, measure="act_var"):
     rows = {"layer": [1, 2, 3], "mean": [1.0, last_but_one, np.nan], "n": [5, 5, 0], "missing": [0, 0, 5]}
     frame = pd.DataFrame(rows).assign(low=np.nan, high=np.nan, runs=5, measure=measure, depth=3, activation="gelu")
-    figure = render(Spec(GRID, "layer", "activation", "measure", "depth", log=("act_var",), looks=LOOKS), frame)
+    figure = render(Spec(GRID, "layer", "activation", "measure", "depth", log=("act_var",), looks=OF_GELU), frame)
     (axes,) = figure.axes
     marks = [
         line for line in axes.lines if line.get_marker() == "v" and line.get_transform() == axes.get_xaxis_transform()
