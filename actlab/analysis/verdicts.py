@@ -77,6 +77,7 @@ class Part:
         captions: {figure: what the study's report calls it}.
         how: the rule in words, where no file of the user's decides.
         measured: of what is computed, the file of the numbers that its rule is given.
+        redrawn: {id of a verdict whose figure the trial draws again: its title}.
     """
 
     name: str
@@ -90,6 +91,7 @@ class Part:
     captions: Mapping[str, str] = field(default_factory=dict, hash=False)
     how: str = ""
     measured: str = ""
+    redrawn: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     def report(self, kind: str) -> str:
         """Name the file of the study's report: of this kind where it has that, else its Markdown.
@@ -242,6 +244,11 @@ def figures_of(parts: Sequence[Part]) -> dict[tuple[str, str], str]:
     return names
 
 
+def redrawn_name(name: str, one: Verdict) -> str:
+    """Name the files of a verdict's figure that is drawn again, beside those of its own picture."""
+    return f"{name}-{one.figure}"
+
+
 def of_verdict(
     one: Verdict, part: Part, figures: Mapping[tuple[str, str], str], kind: str = "md", level: int = 4
 ) -> Section:
@@ -279,9 +286,14 @@ def of_verdict(
         blocks += (Picture(heading, f"{FIGURES}/{figures[part.name, one.id]}.png", DRAWN, pd.DataFrame(), linked=True),)
     if one.under:  # in the order of the picture
         blocks += (Grid(of_conditions(one), "the conditions", first="condition", filtered=False),)
-    for name in verdict_pictures.chosen(one, part.figures):
-        title = verdict_pictures.caption(name, part.captions.get(name, ""), part.name)
-        blocks += (Picture(title, f"{part.name}/figures/{name}.png", DRAWN, pd.DataFrame(), linked=True),)
+    pictures = {
+        f"{part.name}/figures/{name}.png": verdict_pictures.caption(name, part.captions.get(name, ""), part.name)
+        for name in verdict_pictures.chosen(one, part.figures)
+    }
+    if one.id in part.redrawn and (part.name, one.id) in figures:
+        file = f"{FIGURES}/{redrawn_name(figures[part.name, one.id], one)}.png"
+        pictures = {file: f"{part.redrawn[one.id]}; from the study {part.name}"}
+    blocks += tuple(Picture(title, file, DRAWN, pd.DataFrame(), linked=True) for file, title in pictures.items())
     return Section(level, heading, blocks, one.id.lower(), brief=True)
 
 
