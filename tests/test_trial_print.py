@@ -75,3 +75,12 @@ def test_a_column_and_a_text_that_paper_lacks_are_in_markdown(tmp_path):
     assert "<details><summary>why</summary>\n\nlong\n\n</details>" in said
     assert "on paper" not in said
     assert replace(fold, fold="") == Text("long")
+
+
+def test_the_first_lines_say_what_it_is_how_to_read_a_number_and_what_to_doubt():
+    begin = markdown(page()[:1])
+    for said in (trial_page.WHAT, trial_page.HOW_TO_READ, "What to doubt:"):
+        assert said in begin
+    assert "1 of 2 verdicts is of claims that hold under some conditions" in begin
+    assert "1 of 2 verdicts is on networks trained at a selected rate" in begin
+    assert not trial_page.doubted([REPAIR])
