@@ -394,8 +394,7 @@ def part_of(folder: Path, about: Mapping[str, Any]) -> Part | None:
         return verdicts.Part(folder.name, scope, f"sources/{folder.name}.py", again, found, measured=NUMBERS)
     study, _ = bounded_load(path.read_text(encoding="utf-8"), str(path))
     figures = frozenset(one.stem for one in (folder / "figures").glob("*.png"))
-    titles = verdict_pictures.titles(folder / "report.md")
+    titles, drawn = verdict_pictures.titles(folder / "report.md"), redrawn.titles(found, folder)
     about_study = (verdicts.scope_of(study), str(study.get("claims")), again, found, figures)
-    drawn = {one.id: kind.title for one in found if (kind := redrawn.kind_of(one, folder))}
     html = (folder / PAGE).is_file()
     return verdicts.Part(folder.name, *about_study, study=True, html=html, captions=titles, redrawn=drawn)

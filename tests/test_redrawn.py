@@ -67,6 +67,7 @@ def test_what_died_in_training_stands_apart_from_what_was_dead_at_the_start(fold
 def test_the_page_shows_it_in_the_place_of_the_study_s_own_and_has_its_file(folder):
     kind = redrawn.kind_of(OF_DEATH, folder / "mine")
     assert redrawn.kind_of(OF_DEATH, folder) is None  # no numbers, so the study's own is shown
+    assert redrawn.titles([OF_DEATH], folder / "mine") == {"R3a": kind.title}
     about = ("mine", "", "rule.py", "", (OF_DEATH,), frozenset({"dying"}))
     for again, file in (({"R3a": kind.title}, "figures/R3a-dying.png"), ({}, "mine/figures/dying.png")):
         part = verdicts.Part(*about, study=True, redrawn=again)

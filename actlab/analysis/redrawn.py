@@ -47,6 +47,11 @@ def kind_of(one: Verdict, folder: Path) -> Kind | None:
     return kind if kind and (folder / kind.file).is_file() else None
 
 
+def titles(verdicts: Sequence[Verdict], folder: Path) -> dict[str, str]:
+    """Title the figures of a study's verdicts that are drawn again, by the verdicts' ids."""
+    return {one.id: kind.title for one in verdicts if (kind := kind_of(one, folder))}
+
+
 def figures(parts: Sequence[Part], names: Mapping[tuple[str, str], str], folder: Path) -> Iterator[tuple[str, Figure]]:
     """Draw all figures of a trial that are drawn again, each with the name of its files.
 
