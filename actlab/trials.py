@@ -317,7 +317,7 @@ def write(out: Path) -> list[Path]:
     Returns:
         the files written.
     """
-    from actlab.analysis import lineage, style, trial_page, verdict_figures, verdicts
+    from actlab.analysis import lineage, redrawn, style, trial_page, verdict_figures, verdicts
     from actlab.analysis.layout import write_table
     from actlab.analysis.pages.document import html
     from actlab.analysis.pages.shell import html_page
@@ -340,6 +340,7 @@ def write(out: Path) -> list[Path]:
     by_id = {(part.name, one.id): one for part in parts for one in part.verdicts}
     with making(out, (FIGURES,)) as made:  # first: a page shows what is in its place
         saved = [style.save(verdict_figures.draw(by_id[key]), made.at / FIGURES / name) for key, name in named.items()]
+        saved += [style.save(one, made.at / FIGURES / name) for name, one in redrawn.figures(parts, named, out)]
         made.outdated = lambda: [one for one in (out / FIGURES).glob("*") if one.suffix in (".png", ".svg")]
     drawn = [made.final(path) for paths in saved for path in paths]
     with making(out, ("tables",)) as made:
@@ -378,7 +379,7 @@ def decide_chain(folder: Path, chain: Sequence[Link], about: Mapping[str, Any]) 
 
 def part_of(folder: Path, about: Mapping[str, Any]) -> Part | None:
     """Read a part of a trial; None of one that was not run."""
-    from actlab.analysis import verdict_pictures, verdicts
+    from actlab.analysis import redrawn, verdict_pictures, verdicts
     from actlab.study.yaml_text import bounded_load
 
     found = verdicts.read(folder)
@@ -393,6 +394,7 @@ def part_of(folder: Path, about: Mapping[str, Any]) -> Part | None:
         return verdicts.Part(folder.name, scope, f"sources/{folder.name}.py", again, found, measured=NUMBERS)
     study, _ = bounded_load(path.read_text(encoding="utf-8"), str(path))
     figures = frozenset(one.stem for one in (folder / "figures").glob("*.png"))
-    titles = verdict_pictures.titles(folder / "report.md")
+    titles, drawn = verdict_pictures.titles(folder / "report.md"), redrawn.titles(found, folder)
     about_study = (verdicts.scope_of(study), str(study.get("claims")), again, found, figures)
-    return verdicts.Part(folder.name, *about_study, study=True, html=(folder / PAGE).is_file(), captions=titles)
+    html = (folder / PAGE).is_file()
+    return verdicts.Part(folder.name, *about_study, study=True, html=html, captions=titles, redrawn=drawn)

@@ -71,6 +71,7 @@ from actlab.analysis.profiles import profile
 from actlab.analysis.reaches import drawn, far_out, padded
 from actlab.analysis.ridges import ridges
 from actlab.analysis.scatter import scatter
+from actlab.analysis.underflows import mark_underflows
 from actlab.measures import LOG10, about
 
 
@@ -222,6 +223,7 @@ def grid_of_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
         if i:
             panel_of.sharex(grid[0, j])
     covered = cut = crowded = False
+    zeros: dict[str, dict[str, Any]] = {}
     many = len(values) > MOST_WIDE and lines != "layer"
     for i, one in enumerate(down):
         of_row = with_range_of_seeds(frame[frame[spec.panels] == one])
@@ -254,6 +256,7 @@ def grid_of_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
                     small |= {"markevery": 1 if theory else max(len(line) // MARKED, 1)} if lines != "layer" else {}
                     small |= seen_beneath(under.get(value, 0), small) | (THIN if many else {})
                     cut |= mark_cut(axes, line, spec.x, top, looks[value].colour)
+                    zeros |= mark_underflows(axes, line, spec.x, looks[value].colour) if log else {}
                     if "each" in line:
                         each_seed(axes, line, spec.x, looks[value])
                         line = line.assign(low=np.nan, high=np.nan)
@@ -292,6 +295,7 @@ def grid_of_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
         handles.append(Line2D([], [], color="#444444", marker="o", markersize=6, linewidth=3.5, label=UNDER))
     if crowded:
         handles.append(Line2D([], [], color="#444444", marker="o", label=CROWDED, **THIN))
+    handles += [Line2D([], [], label=text, **look) for text, look in zeros.items()]
     if untrained(frame).any():
         handles.append(Line2D([], [], **UNTRAINED))
     if cut:

@@ -20,10 +20,19 @@ FOLD_FROM = 24
 
 @dataclass(frozen=True)
 class Text:
-    """A paragraph, and the file that has the numbers it is about, if there is one."""
+    """A paragraph.
+
+    Attributes:
+        text: what it says.
+        numbers: the file that has the numbers it is about, if there is one.
+        fold: what it is called where it is folded, which a long one is that few need; such a one is not printed.
+        paper: whether it is for paper alone, and says where the rest is.
+    """
 
     text: str
     numbers: str = ""
+    fold: str = ""
+    paper: bool = False
 
 
 @dataclass(frozen=True)
@@ -36,11 +45,19 @@ class Link:
 
 @dataclass(frozen=True)
 class Items:
-    """A list of short texts, the sections that each points to, where it does, and which stand below the one before."""
+    """A list of short texts.
+
+    Attributes:
+        items: the texts.
+        links: the sections that each points to, where it does.
+        under: which stand below the one before.
+        printed: how many of the first are printed; by default all.
+    """
 
     items: tuple[str, ...]
     links: tuple[tuple[Link, ...], ...] = ()
     under: tuple[bool, ...] = ()
+    printed: int | None = None
 
     def lines(self) -> list[tuple[str, tuple[Link, ...], bool]]:
         """Pair the texts with their links, and with whether they stand below another."""
@@ -58,6 +75,7 @@ class Grid:
         fold: whether a long one is.
         first: the column that stands first where a phone shows each row as a list; such a table is none without it.
         filtered: whether its settings filter it.
+        screen: the columns that are not printed.
     """
 
     frame: pd.DataFrame = field(repr=False)
@@ -65,6 +83,7 @@ class Grid:
     fold: bool = True
     first: str = ""
     filtered: bool = True
+    screen: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -83,12 +102,23 @@ class Picture:
 
 @dataclass(frozen=True)
 class Section:
-    """A heading of some level, 1 the report's own, what stands below it, and by which name links find it, if any do."""
+    """A heading and what stands below it.
+
+    Attributes:
+        level: of the heading, 1 the report's own.
+        heading: its text.
+        blocks: what stands below it.
+        anchor: by which name links find it, if any do.
+        brief: whether it is one of many alike, of which paper has the first lines and the first picture, two a row.
+        screen: whether it is not printed, as links are not.
+    """
 
     level: int
     heading: str
     blocks: tuple[Text | Items | Grid | Picture, ...] = ()
     anchor: str = ""
+    brief: bool = False
+    screen: bool = False
 
 
 def pointers(links: Sequence[Link]) -> str:
@@ -109,8 +139,10 @@ def markdown(sections: Sequence[Section]) -> str:
         parts.append(f"{'#' * section.level} {section.heading}")
         for block in section.blocks:
             match block:
-                case Text(text, numbers):
-                    parts.append(f"{text} [CSV]({numbers})" if numbers else text)
+                case Text(text, fold=fold) if fold:
+                    parts.append(f"<details><summary>{fold}</summary>\n\n{text}\n\n</details>")
+                case Text(text, numbers, paper=paper):
+                    parts.append("" if paper else f"{text} [CSV]({numbers})" if numbers else text)
                 case Items():
                     lines = [f"{'  ' * under}- {item}{pointers(links)}" for item, links, under in block.lines()]
                     parts.append("\n".join(lines))

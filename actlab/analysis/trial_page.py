@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from actlab.analysis.claims import CONTRADICTED, FAILED, INCONCLUSIVE, ONLY_IF, SUPPORTED, Verdict
+from actlab.analysis.claims import CONTRADICTED, DOUBT, FAILED, INCONCLUSIVE, ONLY_IF, SUPPORTED, Verdict
 from actlab.analysis.conditions import where
 from actlab.analysis.escaping import code, plain
 from actlab.analysis.layout import Table
+from actlab.analysis.lineage import NOTE
 from actlab.analysis.sections import Grid, Items, Section, Text
 from actlab.analysis.story import belongs
 from actlab.analysis.surprises import RULE, sentence, surprising
@@ -25,6 +26,21 @@ MARKS = {SUPPORTED: "✓", CONTRADICTED: "✗", ONLY_IF: "◐", INCONCLUSIVE: "?
 OF_ALL = "Depth, and the chain"
 """The heading of the story's claims that are of no activation."""
 FURTHER = "Further claims"
+WHAT = (
+    "Activation functions are taught as a story in which each repairs a fault of the one before. Here every claim of "
+    "it became a number with a smallest effect that matters (δ); experiments measured it, and a rule decided."
+)
+HOW_TO_READ = (
+    "A number is followed by its 95 % interval in brackets (of several conditions each is wider, so that all hold at "
+    "once) and by n, how many times it was measured: for training runs, the seeds."
+)
+UNDER = "under which conditions"
+HOW_A_LINK = "How a link is judged, and which numbers stand in the table"
+ON_PAPER = (
+    "On paper each claim has its sentence, its verdict, its number and the picture of it. The conditions of each, the "
+    "numbers under each of them, the rule that decided, and the command that makes all of it again stand on the page "
+    "for a screen, `report.html` in the trial's folder, and in `report.md` beside it."
+)
 OWN = re.compile(r"A\d")
 """How ids begin of what is claimed of the trial itself."""
 
@@ -56,10 +72,14 @@ def page(
     verdicts = [one for one, _ in pairs]
     sections = [Section(1, plain(title), opening(verdicts, claims, quick))]
     if chain is not None:
-        blocks = (Text(chain.note), Grid(chain.wide, "the chain", fold=False, first="link", filtered=False))
-        sections.append(Section(2, chain.title, blocks))
-    sections.append(Section(2, "Find a claim", (Text(legend(verdicts)), ways_in(verdicts, claims, names))))
-    sections.append(Section(2, made.title, (Text(made.note), Grid(all_of_them(made, verdicts), "the verdicts"))))
+        counts, rule, _ = chain.note.partition(NOTE)
+        blocks = (Text(counts.strip()), *([Text(rule, fold=HOW_A_LINK)] if rule else []))
+        grid = Grid(chain.wide, "the chain", fold=False, first="link", filtered=False)
+        sections.append(Section(2, chain.title, (*blocks, grid)))
+    ways = (Text(legend(verdicts)), ways_in(verdicts, claims, names))
+    sections.append(Section(2, "Find a claim", ways, screen=True))
+    every = Grid(all_of_them(made, verdicts), "the verdicts", screen=(UNDER,))
+    sections.append(Section(2, made.title, (Text(made.note), every, Text(ON_PAPER, paper=True))))
     groups = dict.fromkeys(names.get(claim, "") for claim in claims)
     for name in groups:
         sections.append(Section(2, code(name) if name else OF_ALL))
@@ -89,11 +109,36 @@ def opening(verdicts: Sequence[Verdict], claims: Mapping[str, str], quick: bool)
         f"{count(verdicts)}."
     )
     blocks: list[Text | Items] = [Text(QUICK)] if quick else []
-    blocks.append(Text(text))
+    blocks.append(Text(f"{WHAT} {text}"))
     if surprises := surprising(verdicts):
         blocks.append(Text(f"Of what was measured, those that surprise most ({RULE}):"))
         blocks.append(Items(tuple(sentence(one) for one in surprises)))
+        blocks.append(Text(HOW_TO_READ))
+    if doubts := doubted(verdicts):
+        blocks += [Text("What to doubt:"), Items(doubts)]
     return tuple(blocks)
+
+
+def doubted(verdicts: Sequence[Verdict]) -> tuple[str, ...]:
+    """List what to doubt of verdicts as a whole, each with how many it is said of.
+
+    >>> some = doubted([Verdict("S1", "", "", "at least", 0.2, 0.3, 0.1, 0.4, 5, "", INCONCLUSIVE, "", "")])
+    >>> some[0].partition(":")[0]
+    '1 of 1 verdict is open'
+    """
+    unsettled = [one for one in verdicts if one.verdict in (INCONCLUSIVE, FAILED)]
+    rates = [one for one in verdicts if DOUBT in one.evidence]
+    partly = [one for one in verdicts if one.verdict == ONLY_IF]
+    of = f"of {counted(len(verdicts), 'verdict')}"
+    said = (
+        (unsettled, "open: an interval has both what is claimed and what is not, or something else stands against it"),
+        (partly, "of claims that hold under some conditions and not under others, which the table names"),
+        (
+            rates,
+            "on networks trained at a selected rate that another one clearly outscores on the test split; see there",
+        ),
+    )
+    return tuple(f"{len(some)} {of} {'is' if len(some) == 1 else 'are'} {text}." for some, text in said if some)
 
 
 def legend(verdicts: Sequence[Verdict]) -> str:
@@ -130,5 +175,5 @@ def all_of_them(made: Table, verdicts: Sequence[Verdict]) -> pd.DataFrame:
     brief = made.wide[["claim", "activation", "said", "claimed", "measured"]].copy()
     brief["claim"] = [f"[{one}](#{one.lower()})" for one in brief["claim"]]
     brief["verdict"] = [f"**{one.verdict}**" for one in verdicts]
-    brief["under which conditions"] = [plain(where(one)) for one in verdicts]
+    brief[UNDER] = [plain(where(one)) for one in verdicts]
     return brief

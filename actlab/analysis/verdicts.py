@@ -77,6 +77,7 @@ class Part:
         captions: {figure: what the study's report calls it}.
         how: the rule in words, where no file of the user's decides.
         measured: of what is computed, the file of the numbers that its rule is given.
+        redrawn: {id of a verdict whose figure the trial draws again: its title}.
     """
 
     name: str
@@ -90,6 +91,7 @@ class Part:
     captions: Mapping[str, str] = field(default_factory=dict, hash=False)
     how: str = ""
     measured: str = ""
+    redrawn: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     def report(self, kind: str) -> str:
         """Name the file of the study's report: of this kind where it has that, else its Markdown.
@@ -242,6 +244,11 @@ def figures_of(parts: Sequence[Part]) -> dict[tuple[str, str], str]:
     return names
 
 
+def redrawn_name(name: str, one: Verdict) -> str:
+    """Name the files of a verdict's figure that is drawn again, beside those of its own picture."""
+    return f"{name}-{one.figure}"
+
+
 def of_verdict(
     one: Verdict, part: Part, figures: Mapping[tuple[str, str], str], kind: str = "md", level: int = 4
 ) -> Section:
@@ -261,8 +268,8 @@ def of_verdict(
         f"Claimed: {claimed(one)}. Found: {plain(measured(one))}"
         + (f" ({plain(one.method)})." if one.method and one.method != COMPUTED else "."),
         *([f"It {plain(head)}." if head.startswith("would") else f"To know: {plain(head)}."] if head else []),
-        f"The number: {plain(said)}.",
         *([f"To doubt: {plain(doubt)}."] if doubt else []),
+        f"The number: {plain(said)}.",
         *terms(one),
         f"{scope_word(one, part)}: {plain(part.scope)}.",
         *([f"Rule: {part.how}"] if part.how else []),
@@ -273,15 +280,21 @@ def of_verdict(
         + (f", [study]({part.name}/{part.report(kind)})" if part.study else ""),
         again_said(one, part),
     ]
-    blocks: tuple[Items | Grid | Picture, ...] = (Items(tuple(lines)),)
+    printed = 1 + bool(head) + bool(doubt)  # what was found, and what speaks against it
+    blocks: tuple[Items | Grid | Picture, ...] = (Items(tuple(lines), printed=printed),)
     if (part.name, one.id) in figures:
         blocks += (Picture(heading, f"{FIGURES}/{figures[part.name, one.id]}.png", DRAWN, pd.DataFrame(), linked=True),)
     if one.under:  # in the order of the picture
         blocks += (Grid(of_conditions(one), "the conditions", first="condition", filtered=False),)
-    for name in verdict_pictures.chosen(one, part.figures):
-        title = verdict_pictures.caption(name, part.captions.get(name, ""), part.name)
-        blocks += (Picture(title, f"{part.name}/figures/{name}.png", DRAWN, pd.DataFrame(), linked=True),)
-    return Section(level, heading, blocks, one.id.lower())
+    pictures = {
+        f"{part.name}/figures/{name}.png": verdict_pictures.caption(name, part.captions.get(name, ""), part.name)
+        for name in verdict_pictures.chosen(one, part.figures)
+    }
+    if one.id in part.redrawn and (part.name, one.id) in figures:
+        file = f"{FIGURES}/{redrawn_name(figures[part.name, one.id], one)}.png"
+        pictures = {file: f"{part.redrawn[one.id]}; from the study {part.name}"}
+    blocks += tuple(Picture(title, file, DRAWN, pd.DataFrame(), linked=True) for file, title in pictures.items())
+    return Section(level, heading, blocks, one.id.lower(), brief=True)
 
 
 def of_conditions(one: Verdict) -> pd.DataFrame:

@@ -50,9 +50,9 @@ def html(
         most: bytes of all pictures; beyond it the largest are drawings of dots, not of lines.
     """
     files = pictures_of(sections, folder, most)
-    parts: list[str] = []
+    bodies: list[str] = []
     for section, name in zip(sections, anchors(sections), strict=True):
-        parts.append(f'<h{section.level} id="{name}">{inline(section.heading)}</h{section.level}>')
+        parts = [f'<h{section.level} id="{name}">{inline(section.heading)}</h{section.level}>']
         blocks = [in_html(block, folder, files, settings, section.heading) for block in section.blocks]
         pictures = [i for i, block in enumerate(section.blocks) if isinstance(block, Picture) and blocks[i]]
         if len(pictures) > MOST_PICTURES:
@@ -62,7 +62,34 @@ def html(
         parts += [below[section.heading]] if below and section.level == 2 and section.heading in below else []
         if section.level == 1:
             parts.append(contents(sections))
-    return "\n".join(part for part in parts if part)
+        bodies.append(framed(section, "\n".join(part for part in parts if part)))
+    return "\n".join(in_columns(sections, bodies))
+
+
+def framed(section: Section, body: str) -> str:
+    """Put what paper shows otherwise into an element of its own.
+
+    >>> framed(Section(2, "Find"), "<h2>"), framed(Section(4, "R1", brief=True), "<h4>")
+    ('<h2>', '<article>\\n<h4>\\n</article>')
+    """
+    if section.brief:
+        return f"<article>\n{body}\n</article>"
+    return f'<section class="screen">\n{body}\n</section>' if section.screen else body
+
+
+def in_columns(sections: Sequence[Section], bodies: Sequence[str]) -> list[str]:
+    """Put each chapter that has cards into an element of its own, which is printed in two columns.
+
+    >>> in_columns([Section(2, "relu"), Section(3, "R1", brief=True), Section(2, "All")], ["a", "b", "c"])
+    ['<section class="cards">', 'a', 'b', '</section>', 'c']
+    """
+    starts = [i for i, one in enumerate(sections) if one.level <= 2]
+    out = list(bodies[: starts[0] if starts else None])
+    for begin, end in zip(starts, [*starts[1:], len(sections)], strict=True):
+        chapter = list(bodies[begin:end])
+        cards = any(one.brief for one in sections[begin:end])
+        out += ['<section class="cards">', *chapter, "</section>"] if cards else chapter
+    return out
 
 
 def beside(blocks: Sequence[str], drawn: Sequence[bool]) -> list[str]:
@@ -93,14 +120,18 @@ def in_html(
 ) -> str:
     """Render one block; a picture's title is not said again where it is the heading above."""
     match block:
+        case Text(text, fold=fold) if fold:
+            return f'<details class="screen"><summary>{escape(fold)}</summary>{paragraph(text)}</details>'
+        case Text(text, paper=paper) if paper:
+            return paragraph(text).replace("<p>", '<p class="paper">')
         case Text(text, named):
             kept = f" {download(folder / named)}</p>" if named and (folder / named).is_file() else "</p>"
             return paragraph(text or " ").removesuffix("</p>") + kept
         case Items():
             return items(block)
-        case Grid(frame, name, fold, first, filtered):
+        case Grid(frame, name, fold, first, filtered, screen):
             stands_first = first or (VERDICT if set(frame) >= OF_CLAIMS else "")
-            body = table(frame, settings if filtered else (), stands_first)
+            body = table(frame, settings if filtered else (), stands_first, screen)
             folded = f"<details><summary>{counted(len(frame), 'row')}: show {escape(name)}</summary>{body}</details>"
             return folded if fold and len(frame) >= FOLD_FROM else body
         case Picture(title, file, linked=linked):
@@ -117,7 +148,10 @@ def items(block: Items) -> str:
             groups[-1].append(text)
         else:
             groups.append([text])
-    return "\n".join(("<ul>", *(f"<li>{head}{within(rest)}</li>" for head, *rest in groups), "</ul>"))
+    printed = len(groups) if block.printed is None else block.printed
+    kinds = ["" if i < printed else ' class="screen"' for i in range(len(groups))]
+    each = (f"<li{kind}>{head}{within(rest)}</li>" for kind, (head, *rest) in zip(kinds, groups, strict=True))
+    return "\n".join(("<ul>", *each, "</ul>"))
 
 
 def within(texts: Sequence[str]) -> str:
@@ -177,22 +211,22 @@ def contents(sections: Sequence[Section]) -> str:
     return f'<nav aria-label="Contents"><ul>{"".join(links)}</ul></nav>' if len(links) > 1 else ""
 
 
-def table(frame: pd.DataFrame, settings: Collection[str] = (), first: str = "") -> str:
+def table(frame: pd.DataFrame, settings: Collection[str] = (), first: str = "", screen: Collection[str] = ()) -> str:
     """Render a table of Markdown strings; columns of settings, and settings in headings, are marked for filters.
 
     Args:
         frame: the table.
         settings: what settings are called at its head.
         first: of one whose rows a phone shows as lists, the column that stands first there.
+        screen: the columns that are not printed.
 
     >>> "data-filter>depth</th>" in table(pd.DataFrame({"depth": ["2"], "loss": ["0.1"]}), ["depth"])
     True
     """
-    heads = "".join(heading(str(name), settings) for name in frame.columns)
-    names = [str(name) if first else "" for name in frame.columns]
+    columns = [(str(name), str(name) in screen) for name in frame.columns]
+    heads = "".join(heading(name, settings, hidden) for name, hidden in columns)
     rows = "\n".join(
-        f"<tr>{''.join(cell(str(one), name, name == first != '') for one, name in zip(row, names, strict=True))}</tr>"
-        for row in frame.itertuples(index=False)
+        f"<tr>{''.join(cells(row, columns, first))}</tr>" for row in frame.itertuples(index=False, name=None)
     )
     stacked = " stacked" if first else ""
     return (
@@ -201,28 +235,41 @@ def table(frame: pd.DataFrame, settings: Collection[str] = (), first: str = "") 
     )
 
 
-def cell(text: str, head: str = "", first: bool = False) -> str:
+def cells(row: Sequence[object], columns: Sequence[tuple[str, bool]], first: str) -> list[str]:
+    """Render the cells of a row, by the columns' names and whether each is not printed."""
+    return [
+        cell(str(one), name if first else "", name == first, screen)
+        for one, (name, screen) in zip(row, columns, strict=True)
+    ]
+
+
+def cell(text: str, head: str = "", first: bool = False, screen: bool = False) -> str:
     """Render a cell; an estimate is not broken into lines.
 
     Args:
         text: what it says.
         head: the heading that it repeats where a phone shows rows as lists.
         first: whether it stands first there.
+        screen: whether it is not printed.
 
     >>> cell("0.912 [0.900, 0.921] †")
     '<td class="n">0.912 [0.900, 0.921] †</td>'
     """
     kinds = ["n"] if SHORT.fullmatch(text) else ["long"] if len(text) > LONG else []
-    kinds += ["first"] * first
+    kinds += ["first"] * first + ["screen"] * screen
     kind = f' class="{" ".join(kinds)}"' if kinds else ""
     said = f' data-head="{escape(head)}"' if head else ""
     return f"<td{kind}{said}>{inline(text)}</td>"
 
 
-def heading(name: str, settings: Collection[str]) -> str:
-    """Render a column's heading: ``depth`` filters rows, ``depth 10`` stands for the columns of that depth."""
+def heading(name: str, settings: Collection[str], screen: bool = False) -> str:
+    """Render a column's heading: ``depth`` filters rows, ``depth 10`` stands for the columns of that depth.
+
+    One that is not printed says so.
+    """
+    kind = ' class="screen"' if screen else ""
     if name in settings:
-        return f'<th scope="col" data-filter>{inline(name)}</th>'
+        return f'<th scope="col"{kind} data-filter>{inline(name)}</th>'
     across = [
         (one, part.removeprefix(f"{one} "))
         for part in name.split(", ")
@@ -230,7 +277,7 @@ def heading(name: str, settings: Collection[str]) -> str:
         if part.startswith(f"{one} ")
     ]
     data = "".join(f' data-across="{escape(one)}" data-value="{escape(value)}"' for one, value in across[:1])
-    return f'<th scope="col"{data}>{inline(name)}</th>'
+    return f'<th scope="col"{kind}{data}>{inline(name)}</th>'
 
 
 def pictures_of(sections: Sequence[Section], folder: Path, most: int) -> dict[str, Path]:
