@@ -7,7 +7,8 @@ other seeds selected.
 Predictions. Ten layers of digits are easy: most breaches cost next to nothing in accuracy, since training repairs what
 initialisation did. Alpha dropout keeps the moments that dropout does not, which need not classify better.
 
-What was decided when: all effects and conditions are from before the first results.
+What was decided when: all effects and conditions are from before the first results. With these known, U1c names the
+claims that ask at initialisation.
 """
 
 import numpy as np
@@ -50,7 +51,10 @@ def stays_normalised(cells: Cells) -> Verdict:
     last = last[last["layer"] == last["layer"].max()].merge(rows[["run", "seed", "optimizer"]], on="run")
     last = last.assign(decades=np.log10(last["act_var"].astype(float)))
     decades = {str(name): some.set_index("seed")["decades"] for name, some in last.groupby("optimizer")}
-    evidence = "log10 of the variance of the last layer's activations at the end, by seed, at the selected rate"
+    evidence = (
+        "log10 of the variance of the last layer's activations at the end, by seed, at the selected rate; at "
+        "initialisation, through 100 layers, see U1b"
+    )
     statement = "keeps variance 1 through training (last of 10 layers, a factor of 2)"
     verdict = judge("U1c", "selu", statement, WITHIN, FACTOR, decades, evidence)
     return capped(verdict, cells, rows)
