@@ -26,6 +26,7 @@ from actlab.analysis.estimates import records_at
 from actlab.analysis.intervals import FLAG
 from actlab.analysis.layout import with_interval
 from actlab.analysis.stats import mean_interval
+from actlab.analysis.under import Condition
 from actlab.measures import Measure
 
 NEAR_0 = 0.2  # of the mean, in units of the standard deviation that it is to have
@@ -54,9 +55,12 @@ def last_layers(cells: Cells, activation: str) -> pd.DataFrame:
     return rows.assign(breach=rows.apply(breach, axis=1), decades=np.log10(rows["act_var"].astype(float)))
 
 
-def by_width(rows: pd.DataFrame, column: str, prefix: str = "") -> dict[str, pd.Series]:
+def by_width(rows: pd.DataFrame, column: str) -> dict[str, pd.Series]:
     """One number a seed, for each width."""
-    return {f"{prefix}width {width}": some.set_index("seed")[column] for width, some in rows.groupby("width")}
+    return {
+        Condition(f"width {width}", width=width): some.set_index("seed")[column]
+        for width, some in rows.groupby("width")
+    }
 
 
 def mean_is_kept(cells: Cells) -> Verdict:
@@ -97,7 +101,9 @@ def each_condition_is_needed(cells: Cells) -> Verdict:
     same = rows["weight_init"].str.startswith("glorot") & (rows["width"] == INPUTS)
     asked = rows[(rows["breach"] != "") & ~same]
     off = {
-        f"{name}, width {width}{overflow(some['overflowed'])}": some.set_index("seed")["off"]
+        Condition(f"{name}, width {width}{overflow(some['overflowed'])}", width=width, breach=name): some.set_index(
+            "seed"
+        )["off"]
         for (name, width), some in asked.groupby(["breach", "width"])
     }
     number = int(asked["overflowed"].sum())
