@@ -72,11 +72,11 @@ def told_apart(one: Verdict) -> str:
     return f"it holds at {texts[0]}; it does not at {texts[1]}"
 
 
-def told(rows: Sequence[Under], *words: str) -> str:
+def found_at(rows: Sequence[Under], *words: str) -> str:
     """Write the conditions that have one of some verdicts, each with what was found; of those that hold the bare names.
 
     >>> rows = [Under("he", 0.1, 0, 0.2, 5, "", SUPPORTED), Under("lecun", 0.5, 0.4, 0.6, 5, "", CONTRADICTED)]
-    >>> told(rows, SUPPORTED), told(rows, CONTRADICTED, INCONCLUSIVE)
+    >>> found_at(rows, SUPPORTED), found_at(rows, CONTRADICTED, INCONCLUSIVE)
     ('he: 0.100 [0, 0.200]', 'contradicted at lecun: 0.500 [0.400, 0.600]')
     """
     intervals = {row.condition: interval_of(row) for row in rows}

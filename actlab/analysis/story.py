@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 
 from actlab.analysis.claims import ONLY_IF, SUPPORTED, ClaimsError
-from actlab.analysis.conditions import told
+from actlab.analysis.conditions import found_at
 from actlab.analysis.escaping import code, plain, unguarded
 from actlab.analysis.findings.decided import claim_of, stored_under
 from actlab.analysis.layout import Table, number, records, with_bounds, write_table
@@ -129,7 +129,7 @@ def measured(one: Mapping[str, Any]) -> str:
     low, high = float(one["low"]), float(one["high"])
     condition = unguarded(str(one["condition"]))
     if one["verdict"] == ONLY_IF:
-        return f"{ONLY_IF} {told(one.get('under', ()), SUPPORTED) or condition}"
+        return f"{ONLY_IF} {found_at(one.get('under', ()), SUPPORTED) or condition}"
     if one["form"] == "exactly":
         estimate = f"{number(low)} to {number(high)}, the least and the greatest"
     elif math.isnan(low):

@@ -23,7 +23,7 @@ from actlab.analysis.claims import (
     as_table,
     claimed,
 )
-from actlab.analysis.conditions import told
+from actlab.analysis.conditions import found_at
 from actlab.analysis.escaping import code, plain, unguarded
 from actlab.analysis.findings.base import Finding, Row, Tables
 from actlab.analysis.intervals import FEWEST, Interval
@@ -134,7 +134,7 @@ def under_conditions(one: Verdict, texts: str, least: str) -> str:
         alone = any(row.n and math.isnan(row.low) for row in one.under)
         return f"{texts}{' (too few for one, or all alike)' * alone}"
     holds, fails = (
-        PARENTHESES.sub("", told(one.under, *words)) for words in ((SUPPORTED,), (CONTRADICTED, INCONCLUSIVE))
+        PARENTHESES.sub("", found_at(one.under, *words)) for words in ((SUPPORTED,), (CONTRADICTED, INCONCLUSIVE))
     )
     least_of = with_interval(Interval(one.estimate, one.low, one.high, one.n, one.method))
     if len(fails.removeprefix(f"{CONTRADICTED} at ")) > MOST_LONG // 2:
