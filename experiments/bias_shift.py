@@ -9,7 +9,8 @@ too, and ``equal_shift.py`` asks again at equal ones.
 Predictions. |E φ(Z)|/√E φ(Z)² is 0.56 for ReLU and 0.20 for ELU, and the shift's share grows with it: at initialisation
 it is less by half and more; after training the difference may be gone.
 
-What was decided when: all effects and conditions are from before the first results.
+What was decided when: all effects and conditions are from before the first results. With these known, all four name
+the claims that ask again at equal rates.
 """
 
 from collections.abc import Callable
@@ -21,6 +22,7 @@ from actlab.analysis.cells import Cells
 from actlab.analysis.claims import AT_LEAST, Verdict, judge
 from actlab.analysis.estimates import records_at
 from actlab.analysis.judging import capped
+from actlab.analysis.under import Condition
 
 LESS = 0.1  # of the mean, in units of the root mean square; and of the share
 FIGURE = "moments"
@@ -46,7 +48,8 @@ def by_activation(cells: Cells, value: Callable[[pd.DataFrame], pd.Series]) -> d
             found = records_at(cells.layers, runs, at, ["act_mean", "act_var", "preact_mean_share"])
             found = found[found["layer"] > 1].merge(runs[["run", "seed", "activation"]], on="run")
             wide = found.assign(value=value(found)).pivot_table("value", "seed", "activation")
-            out[words if at == "init" else f"{words}, {optimizer}"] = wide
+            drawn = Condition(words, at=at)  # whichever optimizer comes then
+            out[drawn if at == "init" else Condition(f"{words}, {optimizer}", at=at, optimizer=optimizer)] = wide
     return out
 
 
@@ -58,7 +61,10 @@ def reductions(cells: Cells, value: Callable[[pd.DataFrame], pd.Series], other: 
 def means_are_nearer(cells: Cells) -> Verdict:
     """E1a: mean activations are nearer to zero than ReLU's."""
     statement = "negative outputs bring mean activations nearer to zero than relu's"
-    evidence = "|mean| / root mean square of activations, relu minus elu, mean over layers 2 to 10, paired by seed"
+    evidence = (
+        "|mean| / root mean square of activations, relu minus elu, mean over layers 2 to 10, paired by seed; "
+        "after training each at its selected rate, at one rate see E1f"
+    )
     verdict = judge("E1a", "elu", statement, AT_LEAST, LESS, reductions(cells, of_layers), evidence, figure=FIGURE)
     return capped(verdict, cells, cells.selected)
 
@@ -90,7 +96,10 @@ def leaky_is_enough(cells: Cells) -> Verdict:
 def relu_shifts(cells: Cells) -> Verdict:
     """C1b, the fault that ELU is to repair: ReLU's outputs shift the next layer's pre-activations."""
     statement = "outputs shift the next layer's pre-activations (bias shift)"
-    evidence = "share of z² that is units' own mean over rows, mean over layers 2 to 10, by seed"
+    evidence = (
+        "share of z² that is units' own mean over rows, mean over layers 2 to 10, by seed; after training each at its "
+        "selected rate, at given rates see C1c"
+    )
     shares = {name: wide["relu"] for name, wide in by_activation(cells, of_share).items()}
     verdict = judge("C1b", "relu", statement, AT_LEAST, LESS, shares, evidence, "preact_mean_share", figure=FIGURE)
     return capped(verdict, cells, cells.selected)

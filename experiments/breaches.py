@@ -7,7 +7,8 @@ other seeds selected.
 Predictions. Ten layers of digits are easy: most breaches cost next to nothing in accuracy, since training repairs what
 initialisation did. Alpha dropout keeps the moments that dropout does not, which need not classify better.
 
-What was decided when: all effects and conditions are from before the first results.
+What was decided when: all effects and conditions are from before the first results. With these known, U1c names the
+claims that ask at initialisation.
 """
 
 import numpy as np
@@ -17,6 +18,7 @@ from actlab.analysis.cells import Cells
 from actlab.analysis.claims import AT_LEAST, WITHIN, Verdict, judge
 from actlab.analysis.estimates import records_at
 from actlab.analysis.judging import capped
+from actlab.analysis.under import Condition
 
 MATTERS = 0.01  # of test accuracy
 FACTOR = 0.3010  # decades of the variance: a factor of 2
@@ -42,6 +44,11 @@ def accuracies(cells: Cells) -> dict[tuple[str, str], pd.DataFrame]:
     }
 
 
+def without(breach: str, optimizer: str) -> Condition:
+    """One breach, and an optimizer, as a condition."""
+    return Condition(f"{breach}, {optimizer}", breach=breach, optimizer=optimizer)
+
+
 def stays_normalised(cells: Cells) -> Verdict:
     """U1c: under its conditions the last layer's variance is within a factor of 2 of 1 after training, too."""
     rows = cells.selected[cells.selected["activation"] == "selu"]
@@ -49,8 +56,14 @@ def stays_normalised(cells: Cells) -> Verdict:
     last = records_at(cells.layers, rows, "final", ["act_var"])
     last = last[last["layer"] == last["layer"].max()].merge(rows[["run", "seed", "optimizer"]], on="run")
     last = last.assign(decades=np.log10(last["act_var"].astype(float)))
-    decades = {str(name): some.set_index("seed")["decades"] for name, some in last.groupby("optimizer")}
-    evidence = "log10 of the variance of the last layer's activations at the end, by seed, at the selected rate"
+    decades = {
+        Condition(str(name), optimizer=name): some.set_index("seed")["decades"]
+        for name, some in last.groupby("optimizer")
+    }
+    evidence = (
+        "log10 of the variance of the last layer's activations at the end, by seed, at the selected rate; at "
+        "initialisation, through 100 layers, see U1b"
+    )
     statement = "keeps variance 1 through training (last of 10 layers, a factor of 2)"
     verdict = judge("U1c", "selu", statement, WITHIN, FACTOR, decades, evidence)
     return capped(verdict, cells, rows)
@@ -60,7 +73,7 @@ def conditions_pay(cells: Cells) -> Verdict:
     """U2b: each breach costs accuracy; of dropout, against alpha dropout of the same rate."""
     selu = {at: frame["selu"] for at, frame in accuracies(cells).items()}
     costs = {
-        f"{name}, {optimizer}": selu[optimizer, "alpha dropout" if "dropout" in name else ""] - one
+        without(name, optimizer): selu[optimizer, "alpha dropout" if "dropout" in name else ""] - one
         for (optimizer, name), one in selu.items()
         if name not in WHOLE
     }
@@ -82,7 +95,7 @@ def conditions_pay(cells: Cells) -> Verdict:
 def gelu_is_better_there(cells: Cells) -> Verdict:
     """U3: where a condition fails, GELU does better."""
     gains = {
-        f"{name}, {optimizer}": frame["gelu"] - frame["selu"]
+        without(name, optimizer): frame["gelu"] - frame["selu"]
         for (optimizer, name), frame in accuracies(cells).items()
         if name not in WHOLE
     }

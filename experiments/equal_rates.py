@@ -15,21 +15,29 @@ import pandas as pd
 
 from actlab.analysis.cells import Cells
 from actlab.analysis.claims import AT_LEAST, Verdict, judge
+from actlab.analysis.under import Condition
 
 MATTERS = 0.02  # of the error rate
 PLAIN = "none"
 OF = "generalization_gap_error"
 
 
-def by_network(cells: Cells) -> dict[str, pd.DataFrame]:
+def by_network(cells: Cells) -> dict[Condition, pd.DataFrame]:
     """The gap by seed, one column for each activation and means of regularisation, at each optimizer and rate."""
     runs = cells.runs
     means = pd.Series(PLAIN, runs.index).mask(runs["dropout"] > 0, "dropout").mask(runs["weight_decay"] > 0, "decay")
     rows = runs.assign(network=runs["activation"].str.partition("(")[0] + ", " + means)
     return {
-        f"{optimizer} at {rate:g}": some.pivot_table(OF, "seed", "network")
+        Condition(f"{optimizer} at {rate:g}", optimizer=optimizer, learning_rate=rate): some.pivot_table(
+            OF, "seed", "network"
+        )
         for (optimizer, rate), some in rows.groupby(["optimizer", "learning_rate"])
     }
+
+
+def regularised(by: str, at: Condition) -> Condition:
+    """One means of regularisation at an optimizer and rate: under which PReLU alone overfits, and what mends that."""
+    return Condition(f"{by}, {at}", **dict(at.settings), regularised_by=by)
 
 
 def prelu_overfits_at_equal_rates(cells: Cells) -> Verdict:
@@ -43,7 +51,7 @@ def prelu_overfits_at_equal_rates(cells: Cells) -> Verdict:
 def regularisation_mends_at_equal_rates(cells: Cells) -> Verdict:
     """P3d: each means of regularisation makes PReLU's gap smaller at the same rate."""
     gains = {
-        f"{name.partition(', ')[2]}, {at}": wide[f"prelu, {PLAIN}"] - wide[name]
+        regularised(name.partition(", ")[2], at): wide[f"prelu, {PLAIN}"] - wide[name]
         for at, wide in by_network(cells).items()
         for name in map(str, wide)
         if name.startswith("prelu") and not name.endswith(PLAIN)

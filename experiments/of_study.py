@@ -6,6 +6,7 @@ import pandas as pd
 
 from actlab.analysis.cells import Cells
 from actlab.analysis.claims import DOUBT, EXACTLY, INCONCLUSIVE, ONLY_IF, SUPPORTED, Verdict, claimed
+from actlab.analysis.conditions import found_at
 from actlab.analysis.documents import markdown_table
 from actlab.analysis.intervals import Interval
 from actlab.analysis.layout import number
@@ -53,8 +54,8 @@ def verdicts(claims: Sequence[Callable[[Cells], Verdict]], cells: Cells, study: 
         if one.n == 0:
             open_ones.append(f"{one.id} ({whose}{one.statement}; {one.evidence})")
             continue
-        only = f": {one.condition.partition('; contradicted at ')[0]}" if one.verdict == ONLY_IF else ""
-        if one.verdict == INCONCLUSIVE and f"{SUPPORTED} at" in one.condition:  # not of the least favourable alone
+        only = f": {found_at(one.under, SUPPORTED)}" if one.verdict == ONLY_IF else ""
+        if one.verdict == INCONCLUSIVE and found_at(one.under, SUPPORTED):  # not of the least favourable alone
             only = f" {one.condition}"
         least = one.evidence.partition("; least favourable: ")[2].partition(DOUBT)[0].partition(" (")[0]
         at = f"{least}: " if least and least in one.condition else ""

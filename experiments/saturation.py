@@ -16,6 +16,7 @@ import pandas as pd
 from actlab.analysis.cells import Cells
 from actlab.analysis.claims import AT_LEAST, Verdict, judge
 from actlab.analysis.estimates import records_at
+from actlab.analysis.under import Condition
 
 SOME = 0.05  # of the pairs of unit and row
 HALF = 0.5
@@ -53,7 +54,9 @@ def training_saturates(cells: Cells) -> Verdict:
     rows = shares(cells, "sigmoid", "final")
     rows = rows[rows["weight_gain"] == 1]
     means = {
-        f"{optimizer} at {rate:g}": some.set_index("seed")["saturated"]
+        Condition(f"{optimizer} at {rate:g}", optimizer=optimizer, learning_rate=rate): some.set_index("seed")[
+            "saturated"
+        ]
         for (optimizer, rate), some in rows.groupby(["optimizer", "learning_rate"])
     }
     statement = "saturates through training, from the usual weights"

@@ -2,7 +2,7 @@
 
 import re
 import shutil
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pandas as pd
@@ -13,6 +13,8 @@ from actlab import cli
 from actlab.activations import CATALOGUE
 from actlab.analysis import story
 from actlab.analysis.claims import AT_LEAST, judge
+from actlab.analysis.findings import decided
+from actlab.analysis.intervals import Interval
 from actlab.theory.story import CHAIN, ROWS, Number
 
 RESULTS = Path(__file__).parents[1] / "results"
@@ -121,9 +123,9 @@ def said_by(*words):
 
 @pytest.fixture
 def studies(tmp_path, monkeypatch):
-    """A folder with what the committed studies' claims came to."""
-    for path in RESULTS.glob("*/tables/claims.csv"):
-        (tmp_path / path.relative_to(RESULTS.parent)).parent.mkdir(parents=True)
+    """A folder with what the committed studies' claims came to, under each of their conditions."""
+    for path in RESULTS.glob("*/tables/claims*.csv"):
+        (tmp_path / path.relative_to(RESULTS.parent)).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, tmp_path / path.relative_to(RESULTS.parent))
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -216,6 +218,15 @@ def test_a_table_that_is_none_is_named(tmp_path, monkeypatch):
     )
     path.write_bytes(b"\xff\xfe\x00")
     assert "results/mine/tables/claims.csv: cannot be read" in said_by("describe", "--story")
+
+
+def test_where_a_claim_is_true_is_what_was_found_there_not_what_a_text_says():
+    """A name may hold the very words between which the text of all conditions was cut."""
+    interval = Interval(0.2, 0.15, 0.25, 20, "t")
+    trap = "a; contradicted at b"
+    one = judge("R1", "relu", "cheap", AT_LEAST, 0.1, {trap: interval, "c": replace(interval, low=0, high=0.05)}, "e")
+    assert story.measured(vars(one)) == f"true only if {trap}: 0.200 [0.150, 0.250]"
+    assert f"supported at {trap}: 0.200 [0.150, 0.250]; contradicted at c: " in decided.with_its_number(one)
 
 
 def test_a_strangers_statement_makes_no_heading_and_no_link():

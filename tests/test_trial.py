@@ -26,7 +26,7 @@ from actlab.analysis.claims import (
     judge,
 )
 from actlab.analysis.document import how_it_was_made
-from actlab.analysis.findings.decided import stored
+from actlab.analysis.findings.decided import by_claim, stored
 from actlab.analysis.intervals import Interval
 from actlab.analysis.judging import capped, computed
 from actlab.analysis.layout import to_latex, write_table
@@ -34,6 +34,7 @@ from actlab.analysis.pages.document import html
 from actlab.analysis.pages.shell import beside
 from actlab.analysis.parts import ReportError
 from actlab.analysis.sections import Grid, Section, markdown
+from actlab.analysis.under import Condition
 from actlab.data import DATASETS
 from actlab.engine.files import DamageError
 from actlab.sources import UntrustedError
@@ -283,6 +284,42 @@ def test_what_was_found_under_conditions_stands_beside_the_table_of_all_verdicts
     assert [[row.estimate for row in one.under] for one in stored(tmp_path / "claims.csv")] == [[2.0, 0.0], [3.0, 0.0]]
 
 
+def test_settings_of_conditions_are_columns_beside_them_and_are_read_again(tmp_path):
+    """A name may say anything: "decay, also on α, adam" is of two settings, and has two commas."""
+    at = Interval(0.2, 0.15, 0.25, 20, "t")
+    named = {
+        Condition("decay, also on α, adam", optimizer="adam", weight_decay=0.1): at,
+        Condition("adam at 0.0003", optimizer="adam", learning_rate=3e-4): at,
+        "bare": at,
+    }
+    one = judge("P3d", "prelu", "s", AT_LEAST, 0.1, named, "e")
+    write_table(verdicts.table([verdicts.Part("a", "", "", "", (one,))], {}), tmp_path)
+    frame = pd.read_csv(tmp_path / "claims-conditions.csv")
+    columns = [name for name in frame if name.startswith("at_")]
+    assert columns == ["at_optimizer", "at_weight_decay", "at_learning_rate"]
+    assert frame.loc[1, columns].tolist()[::2] == ["adam", 3e-4]
+    (read,) = stored(tmp_path / "claims.csv")
+    assert [row.settings for row in read.under] == [row.settings for row in one.under]
+    table = verdicts.table([verdicts.Part("a", "", "", "", (one,))], {})
+    zero = table.beside["conditions"].assign(estimate=0.0)  # a number, as it is, is no empty cell
+    assert [row.estimate for row in by_claim(zero.to_dict("records"))["a", "P3d"]] == [0.0] * 3
+    assert read.under[0].at == {"optimizer": "adam", "weight_decay": "0.1"}
+    assert read.under[2].at == {"condition": "bare"}
+
+
+def test_a_repairs_conditions_are_the_faults_by_their_settings_not_by_words_of_their_names():
+    at = Interval(0.2, 0.15, 0.25, 20, "t")
+    fault = judge(
+        "F", "a", "s", AT_LEAST, 0.1, {Condition("adam", optimizer="adam"): at, Condition("b", k="c"): at}, "e"
+    )
+    names = {
+        Condition("decay, also on α, under Adam", optimizer="adam", by="decay"): at,
+        Condition("adam, sgd", optimizer="sgd"): at,  # a word alike is no setting alike
+    }
+    (link,) = lineage.links([{"fault": "F", "repair": "R"}], [fault, judge("R", "b", "s", AT_LEAST, 0.1, names, "e")])
+    assert [(a.condition, b.condition) for a, b in link.shared] == [("adam", "decay, also on α, under Adam")]
+
+
 def test_in_a_paper_every_claim_has_its_verdict_beside_it_however_long_conditions_are():
     long = {
         f"a condition of some length, number {i}": Interval(*numbers, 20, "t")
@@ -484,7 +521,11 @@ RATIO = "seconds of {} over those of relu; least favourable: textbook"
 
 
 def under(claim, activation, form, effect, **numbers):
-    samples = {name: Interval(x, x - 0.1, x + 0.1, 20, "logit t") for name, x in numbers.items()}
+    """A claim under conditions, of which "dropout, adam" is of two settings, the optimizer and what is done."""
+    settings = {name: dict(zip(("optimizer", "by"), reversed(name.split(", ")), strict=False)) for name in numbers}
+    samples = {
+        Condition(name, **settings[name]): Interval(x, x - 0.1, x + 0.1, 20, "logit t") for name, x in numbers.items()
+    }
     return judge(claim, activation, f"says {claim}", form, effect, samples, RATIO.format(activation))
 
 

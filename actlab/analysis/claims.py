@@ -18,6 +18,7 @@ from actlab.analysis.parts import ReportError, users_failures
 from actlab.analysis.seeds import what_would_decide
 from actlab.analysis.stages import but_for
 from actlab.analysis.stats import mean_interval
+from actlab.analysis.under import CONDITIONS, Condition, Under, columns_of
 from actlab.errors import ActlabError
 from actlab.later import pd
 from actlab.measures import Measure, about
@@ -34,26 +35,6 @@ SIGNATURE = """a claim is a function of the study's cells, or of several studies
 
 class ClaimsError(ActlabError, ValueError):
     """A claims file that cannot be used."""
-
-
-@dataclass(frozen=True)
-class Under:
-    """What was found under one of a claim's conditions.
-
-    Attributes:
-        condition: its name.
-        estimate, low, high, n, method, verdict: see ``Verdict``; its own.
-        more: what would decide, of one that is open.
-    """
-
-    condition: str
-    estimate: float
-    low: float
-    high: float
-    n: int
-    method: str
-    verdict: str
-    more: str = ""
 
 
 @dataclass(frozen=True)
@@ -96,7 +77,6 @@ class Verdict:
 
 COLUMNS = tuple(field.name for field in fields(Verdict) if field.name != "under")
 """Of the table of claims; what was found under each condition is in a table beside it, ``CONDITIONS``."""
-CONDITIONS = "conditions"
 DOUBT = "; to doubt: "
 """What stands in ``evidence`` before what to doubt of the selections that it rests on, at its end."""
 Claim = Callable[[Cells], Verdict]
@@ -164,7 +144,7 @@ def judge(
     statement: str,
     form: str,
     effect: float,
-    samples: ArrayLike | Interval | Mapping[str, ArrayLike | Interval],
+    samples: ArrayLike | Interval | Mapping[str, ArrayLike | Interval] | Mapping[Condition, ArrayLike | Interval],
     evidence: str,
     of: str | Measure = "",
     difference: bool = False,
@@ -174,9 +154,9 @@ def judge(
 
     Args:
         id, activation, statement, form, effect, evidence, figure: see ``Verdict``.
-        samples: one number per seed; or {condition: such numbers}. Under k conditions each interval has the level
-            1 − .05/k, so that all of them hold at once with 95 %. What is not finite is left out. What is an interval
-            already is taken as it is, as ``computed``.
+        samples: one number per seed; or {condition: such numbers}, each a name or a ``Condition``. Under k conditions
+            each interval has the level 1 − .05/k, so that all of them hold at once with 95 %. What is not finite is
+            left out. What is an interval already is taken as it is, as ``computed``.
         of: the measure that the numbers are of, by its name (a user's own: its record): its kind decides how intervals
             are made. Without one they are taken for unbounded.
         difference: whether they are differences of two values of it.
@@ -215,14 +195,19 @@ def judge(
     one = intervals.get(least, NOTHING)
     method = f"{one.method}, {100 - 5 / k:.1f} %" if k > 1 and one.known and one.method != COMPUTED else one.method
     evidence = f"{evidence}; least favourable: {least}" if least else evidence
-    numbers = (one.mean, one.low, one.high, one.n, method)
+    numbers = (*numbers_of(one)[:-1], method)
     said = (verdict, condition, evidence, record.unit, figure)
     under = tuple(
-        Under(name, found.mean, found.low, found.high, found.n, found.method, words[name], more.get(name, ""))
+        Under(str(name), *numbers_of(found), words[name], more.get(name, ""), getattr(name, "settings", ()))
         for name, found in intervals.items()
         if k > 1
     )
     return Verdict(id, activation, statement, form, effect, *numbers, *said, under)
+
+
+def numbers_of(one: Interval) -> tuple[float, float, float, int, str]:
+    """Return what verdicts hold of an interval."""
+    return one.mean, one.low, one.high, one.n, one.method
 
 
 def overall(words: Iterable[str]) -> str:
@@ -313,8 +298,8 @@ def as_table(verdicts: Sequence[Verdict], undecided: Sequence[str], diverged: in
     from actlab.analysis.conditions import measured  # which reads verdicts, and has their words from here
 
     frame = pd.DataFrame([vars(one) for one in verdicts], columns=list(COLUMNS))
-    found = [{"id": one.id, **vars(each)} for one in verdicts for each in one.under]
-    beside = {CONDITIONS: pd.DataFrame(found, columns=["id", *(field.name for field in fields(Under))])}
+    found = [{"id": one.id, **columns_of(each)} for one in verdicts for each in one.under]
+    beside = {CONDITIONS: pd.DataFrame(found)}
     wide = pd.DataFrame(
         {
             "claim": [plain(one.id) for one in verdicts],

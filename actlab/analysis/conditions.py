@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from actlab.analysis.claims import (
     CONTRADICTED,
     EXACTLY,
@@ -10,13 +12,13 @@ from actlab.analysis.claims import (
     INCONCLUSIVE,
     ONLY_IF,
     SUPPORTED,
-    Under,
     Verdict,
     conditions_text,
     overall,
 )
 from actlab.analysis.intervals import COMPUTED, Interval
 from actlab.analysis.layout import number, with_interval
+from actlab.analysis.under import Under
 from actlab.naming import counted
 
 
@@ -68,6 +70,18 @@ def told_apart(one: Verdict) -> str:
         more = f" (and {counted(len(rows) - 1, 'condition')} more)" if len(rows) > 1 else ""
         texts.append(f"{least.condition}: {with_interval(interval_of(least))}{f', n = {least.n}' * several}{more}")
     return f"it holds at {texts[0]}; it does not at {texts[1]}"
+
+
+def found_at(rows: Sequence[Under], *words: str) -> str:
+    """Write the conditions that have one of some verdicts, each with what was found; of those that hold the bare names.
+
+    >>> rows = [Under("he", 0.1, 0, 0.2, 5, "", SUPPORTED), Under("lecun", 0.5, 0.4, 0.6, 5, "", CONTRADICTED)]
+    >>> found_at(rows, SUPPORTED), found_at(rows, CONTRADICTED, INCONCLUSIVE)
+    ('he: 0.100 [0, 0.200]', 'contradicted at lecun: 0.500 [0.400, 0.600]')
+    """
+    intervals = {row.condition: interval_of(row) for row in rows}
+    those = {row.condition: row.verdict for row in rows if row.verdict in words}
+    return conditions_text(those, intervals, ONLY_IF, {row.condition: row.more for row in rows})
 
 
 def would_be(one: Verdict) -> str:

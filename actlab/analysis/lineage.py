@@ -10,12 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from actlab.analysis.claims import AT_LEAST, CONTRADICTED, DOUBT, ONLY_IF, SUPPORTED, Under, Verdict, at_least, claimed
+from actlab.analysis.claims import AT_LEAST, CONTRADICTED, DOUBT, ONLY_IF, SUPPORTED, Verdict, at_least, claimed
 from actlab.analysis.conditions import interval_of, least_favourable, told_apart
 from actlab.analysis.escaping import code, plain
 from actlab.analysis.findings.decided import LEAST
 from actlab.analysis.intervals import COUNTED, Interval
 from actlab.analysis.layout import Table, with_interval
+from actlab.analysis.under import Under
 from actlab.later import pd
 from actlab.naming import counted
 
@@ -195,15 +196,15 @@ def table(chain: Sequence[Link]) -> Table:
 
 
 def within(condition: Under, rows: Sequence[Under]) -> list[Under]:
-    """Find a fault's condition among the repair's: the same, or those that are it and more.
+    """Find a fault's condition among the repair's: the same settings, or those that are these and more.
 
-    >>> rows = [Under(name, 0, 0, 0, 9, "", "") for name in ("dropout, adam", "sgd", "decay, adam")]
-    >>> [row.condition for row in within(Under("adam", 0, 0, 0, 9, "", ""), rows)]
-    ['dropout, adam', 'decay, adam']
+    >>> def row(**settings): return Under(str(settings), 0, 0, 0, 9, "", "", "", tuple(settings.items()))
+    >>> rows = [row(by="dropout", optimizer="adam"), row(optimizer="sgd"), row(by="decay", optimizer="adam")]
+    >>> [dict(one.settings)["by"] for one in within(row(optimizer="adam"), rows)]
+    ['dropout', 'decay']
     """
-    same = [row for row in rows if row.condition == condition.condition]
-    parts = set(condition.condition.split(", "))
-    return same or [row for row in rows if parts <= set(row.condition.split(", "))]
+    same = [row for row in rows if row.at == condition.at]
+    return same or [row for row in rows if condition.at.items() <= row.at.items()]
 
 
 def at(link: Link) -> str:

@@ -13,9 +13,11 @@ from typing import Any
 
 import pandas as pd
 
-from actlab.analysis.claims import ClaimsError
+from actlab.analysis.claims import ONLY_IF, SUPPORTED, ClaimsError
+from actlab.analysis.conditions import found_at
 from actlab.analysis.escaping import code, plain, unguarded
-from actlab.analysis.layout import Table, number, with_bounds, write_table
+from actlab.analysis.findings.decided import claim_of, stored_under
+from actlab.analysis.layout import Table, number, records, with_bounds, write_table
 from actlab.analysis.sections import Grid, Items, Section, Text, markdown
 from actlab.naming import counted
 from actlab.study.trial import QUICK
@@ -54,7 +56,8 @@ def verdicts(folder: Path) -> pd.DataFrame:
         folder: with a folder for each study, as ``results``.
 
     Returns:
-        One row per claim: ``study``, ``file`` (its table for people) and what ``claims.csv`` says.
+        One row per claim: ``study``, ``file`` (its table for people), what ``claims.csv`` says, and ``under``, what was
+        found under each of its conditions.
 
     Raises:
         ClaimsError: a ``claims.csv`` is no table of claims.
@@ -67,6 +70,10 @@ def verdicts(folder: Path) -> pd.DataFrame:
             raise ClaimsError(f"{path}: cannot be read ({error})") from None
         if missing := [name for name in COLUMNS if name not in frame]:
             raise ClaimsError(f"{path}: has no column {missing[0]}; `actlab report {path.parents[1]}` writes it again")
+        under = stored_under(path)
+        frame = frame.assign(
+            under=pd.Series([tuple(under.get(claim_of(row), ())) for row in records(frame)], dtype=object)
+        )
         if "scope" in frame:
             if not path.parents[1].name.endswith(QUICK):
                 page = str(path.parents[1] / "report.md")
@@ -124,8 +131,8 @@ def measured(one: Mapping[str, Any]) -> str:
     """
     low, high = float(one["low"]), float(one["high"])
     condition = unguarded(str(one["condition"]))
-    if one["verdict"] == "true only if":
-        return f"true only if {condition.split('; contradicted')[0]}"
+    if one["verdict"] == ONLY_IF:
+        return f"{ONLY_IF} {found_at(one.get('under', ()), SUPPORTED) or condition}"
     if one["form"] == "exactly":
         estimate = f"{number(low)} to {number(high)}, the least and the greatest"
     elif math.isnan(low):

@@ -24,12 +24,12 @@ from actlab.analysis.claims import (
     ONLY_IF,
     SUPPORTED,
     WITHIN,
-    Under,
     Verdict,
     claimed,
 )
 from actlab.analysis.conditions import remark, would_be
 from actlab.analysis.intervals import COUNTED
+from actlab.analysis.under import Under
 
 DRAWN_AS: dict[str, dict[str, Any]] = {
     SUPPORTED: {"color": "#0072B2", "marker": "o"},

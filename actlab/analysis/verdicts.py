@@ -7,24 +7,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from actlab import commands
 from actlab.analysis import verdict_pictures
-from actlab.analysis.claims import (
-    CONDITIONS,
-    CONTRADICTED,
-    DOUBT,
-    FAILED,
-    INCONCLUSIVE,
-    ONLY_IF,
-    SUPPORTED,
-    Under,
-    Verdict,
-    claimed,
-)
+from actlab.analysis.claims import CONTRADICTED, DOUBT, FAILED, INCONCLUSIVE, ONLY_IF, SUPPORTED, Verdict, claimed
 from actlab.analysis.conditions import interval_of, least_favourable, measured, remark
 from actlab.analysis.drawings import Spec, file_name
 from actlab.analysis.escaping import code, plain
@@ -33,6 +22,7 @@ from actlab.analysis.intervals import COMPUTED, COUNTED, Interval
 from actlab.analysis.layout import Table, with_interval
 from actlab.analysis.sections import Grid, Items, Picture, Section
 from actlab.analysis.story import belongs
+from actlab.analysis.under import CONDITIONS, columns_of
 from actlab.later import pd
 from actlab.naming import counted, file_stem
 
@@ -185,9 +175,8 @@ def table(parts: Sequence[Part], claims: Mapping[str, str], quick: bool = False)
             "study": [f"[{part.name}](../{part.name}/report.md)" if part.study else part.name for _, part in pairs],
         }
     )
-    found = [{"id": one.id, "study": part.name, **vars(each)} for one, part in pairs for each in one.under]
-    columns = ["id", "study", *(field.name for field in fields(Under))]
-    beside = {CONDITIONS: pd.DataFrame(found, columns=columns)} if found else {}
+    found = [{"id": one.id, "study": part.name, **columns_of(each)} for one, part in pairs for each in one.under]
+    beside = {CONDITIONS: pd.DataFrame(found)} if found else {}
     missing = undecided(parts, claims)
     note = " ".join(
         [

@@ -1,6 +1,6 @@
-"""Bias shift of ReLU, leaky ReLU and ELU at equal rates."""
+"""Bias shift of ReLU, leaky ReLU and ELU at equal rates, and their mean activations."""
 
-from benchmarks.judged.bias_shift import shifted
+from benchmarks.judged.bias_shift import share, shifted
 from benchmarks.judged.made import Case, named
 from experiments import equal_shift
 
@@ -11,4 +11,6 @@ AT_RATES = named("relu", "leaky_relu", "elu") | {"place": PLACES}
 CASES = (
     Case(equal_shift.less_than_relu_at_equal_rates, AT_RATES, shifted, 0.2),
     Case(equal_shift.less_than_leaky_at_equal_rates, AT_RATES, shifted, 0.2),
+    Case(equal_shift.means_are_nearer_at_equal_rates, AT_RATES, shifted, 0.2),
+    Case(equal_shift.relu_shifts_at_each_rate, AT_RATES | named("relu"), share, 0.2, None),
 )

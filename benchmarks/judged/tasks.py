@@ -14,10 +14,14 @@ TASKS = (
 )
 ON_TASKS = {"data": TASKS, "task": ("classification",), "optimizer": TWO}
 LEARNED = ON_TASKS | {"data": tuple(one for one in TASKS if one != "spirals(turns=4)")}  # on which some trained
+SURE = 0.995  # with 20 pairs of each of 20 tasks and optimizers, what is to be found everywhere is next to certain
 
 
 def first_to_target(first: str) -> Draw:
-    """Draw steps to the target, of which one's is the smaller with the truth as its probability."""
+    """Draw steps to the target, of which one's is the smaller with the truth as its probability.
+
+    None ties: a tie counts half, and flags without one vary the most.
+    """
 
     def draw(rng: np.random.Generator, runs: pd.DataFrame, truth: float) -> Mapping[str, pd.DataFrame]:
         # Of two exponential times the first is the smaller with probability r/(1 + r), r the ratio of their means.
@@ -68,9 +72,12 @@ def flow(other: str) -> Draw:
 
 
 CASES = (
-    Case(tasks.elu_is_faster, named("relu", "leaky_relu", "prelu", "elu") | ON_TASKS, first_to_target("elu"), 0.8, 0.5),
+    Case(tasks.elu_is_faster, named("relu", "elu") | ON_TASKS, first_to_target("elu"), SURE, 0.5),
+    Case(tasks.elu_is_faster_than_leaky, named("leaky_relu", "elu") | ON_TASKS, first_to_target("elu"), SURE, 0.5),
+    Case(tasks.elu_is_faster_than_prelu, named("prelu", "elu") | ON_TASKS, first_to_target("elu"), SURE, 0.5),
     Case(tasks.elu_is_steadier, named("relu", "elu") | ON_TASKS, spread_ratio, -0.3),
-    Case(tasks.mish_is_faster, named("gelu", "swish", "mish") | ON_TASKS, first_to_target("mish"), 0.8, 0.5),
+    Case(tasks.mish_is_faster, named("swish", "mish") | ON_TASKS, first_to_target("mish"), SURE, 0.5),
+    Case(tasks.mish_is_faster_than_gelu, named("gelu", "mish") | ON_TASKS, first_to_target("mish"), SURE, 0.5),
     Case(tasks.swish_beats_gelu_somewhere, named("swish", "gelu") | ON_TASKS, best_of_tasks, 0.04),
     Case(tasks.prelu_moves, named("prelu") | LEARNED, learned("alpha", 0.25, 0.02), 0.1, None),
     Case(tasks.prelu_learns_from_the_data, named("prelu") | LEARNED, learned("alpha", 0.25, 0.03, True), 0.15),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import MISSING, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,7 +12,6 @@ from typing import Any, TypeVar
 from actlab.analysis.cells import Cells
 from actlab.analysis.claims import (
     COLUMNS,
-    CONDITIONS,
     CONTRADICTED,
     DOUBT,
     EXACTLY,
@@ -20,17 +19,18 @@ from actlab.analysis.claims import (
     INCONCLUSIVE,
     ONLY_IF,
     SUPPORTED,
-    Under,
     Verdict,
     as_table,
     claimed,
 )
+from actlab.analysis.conditions import found_at
 from actlab.analysis.escaping import code, plain, unguarded
 from actlab.analysis.findings.base import Finding, Row, Tables
 from actlab.analysis.intervals import FEWEST, Interval
 from actlab.analysis.layout import Table, number, records, with_interval
 from actlab.analysis.notes import listed
 from actlab.analysis.parts import CLAIMS
+from actlab.analysis.under import AT, CONDITIONS, Under
 from actlab.later import pd
 from actlab.naming import counted
 
@@ -52,8 +52,8 @@ BEGIN = {
     FAILED: "Not decided, since it failed, is",
 }
 PARENTHESES = re.compile(r" \([^()]*\)")
-LEAST, AND_NOT = "; least favourable: ", f"; {CONTRADICTED} at "
-"""How evidence ends of a claim under several conditions; and what stands between those where it is true and not."""
+LEAST = "; least favourable: "
+"""How evidence ends of a claim under several conditions."""
 MOST_STATED, MOST_LONG = 4, 150
 
 
@@ -74,17 +74,18 @@ def claims(cells: Cells, tables: Tables) -> Finding | None:
         ]
         begin = f"Of {counted(len(frame), 'claim')} {listed(each)}."
     ordered = frame.sort_values("verdict", key=lambda one: one.map(ORDER.index), kind="stable")
+    under = by_claim(records(tables[CLAIMS].beside.get(CONDITIONS, pd.DataFrame())))
     sentences = []
     for row in records(ordered.head(MOST_STATED)):
         head = "" if len(numbers) == 1 else f"{BEGIN[row['verdict']]} "
-        sentences.append(f"{head}{in_words(row)}.")
+        sentences.append(f"{head}{in_words(row, under.get(claim_of(row), ()))}.")
     few = f" Here are {MOST_STATED}; all are in the table." if len(frame) > MOST_STATED else ""
     return Finding(f"{begin}{few}", CLAIMS, more=tuple(sentences))
 
 
-def in_words(row: Row) -> str:
+def in_words(row: Row, under: Sequence[Under] = ()) -> str:
     """State a claim, with what it claims of a number and what was found; its verdict stands before it."""
-    one = Verdict(**{name: row[name] for name in COLUMNS})
+    one = Verdict(**{name: row[name] for name in COLUMNS}, under=tuple(under))
     if one.verdict == FAILED:
         return f"{plain(one.id)}: {plain(one.condition)}"
     whose = f", {code(one.activation)}" if one.activation else ""
@@ -122,13 +123,23 @@ def with_its_number(one: Verdict) -> str:
 
 
 def under_conditions(one: Verdict, texts: str, least: str) -> str:
-    """Say under which conditions a claim was found true and under which not; of many the one where it fits least."""
+    """Say under which conditions a claim was found true and under which not; of many the one where it fits least.
+
+    Args:
+        one: the verdict, with its conditions.
+        texts: what its own condition says, without what stands in brackets.
+        least: the condition that it fits least.
+    """
     if one.verdict == INCONCLUSIVE:
-        return f"{texts}{' (too few for one, or all alike)' * ('no interval' in texts)}"
-    holds, _, fails = texts.partition(AND_NOT)
+        alone = any(row.n and math.isnan(row.low) for row in one.under)
+        return f"{texts}{' (too few for one, or all alike)' * alone}"
+    holds, fails = (
+        PARENTHESES.sub("", found_at(one.under, *words)) for words in ((SUPPORTED,), (CONTRADICTED, INCONCLUSIVE))
+    )
     least_of = with_interval(Interval(one.estimate, one.low, one.high, one.n, one.method))
-    fails = fails if len(fails) <= MOST_LONG // 2 else f"others, the furthest {least}: {least_of}"
-    return f"{SUPPORTED} at {holds}{AND_NOT}{fails}"
+    if len(fails.removeprefix(f"{CONTRADICTED} at ")) > MOST_LONG // 2:
+        fails = f"{CONTRADICTED} at others, the furthest {least}: {least_of}"
+    return f"{SUPPORTED} at {holds}; {fails}"
 
 
 def open_claims(tables: Tables) -> str:
@@ -154,11 +165,24 @@ def stored_verdicts(folder: Path) -> Table | None:
 
 def stored(path: Path) -> list[Verdict]:
     """Read verdicts from the CSV of a table of claims; what was found under their conditions from that beside it."""
-    beside = path.with_name(f"{path.stem}-{CONDITIONS}.csv")
-    under: dict[tuple[str, str], list[Under]] = {}
-    for row in of_text(beside) if beside.is_file() else []:
-        under.setdefault(claim_of(row), []).append(read_as(Under, row))
+    under = stored_under(path)
     return [replace(read_as(Verdict, row), under=tuple(under.get(claim_of(row), ()))) for row in of_text(path)]
+
+
+def stored_under(path: Path) -> dict[tuple[str, str], list[Under]]:
+    """Read what was found under the conditions of the claims in a CSV: {claim: its conditions}, from that beside it."""
+    beside = path.with_name(f"{path.stem}-{CONDITIONS}.csv")
+    return by_claim(of_text(beside)) if beside.is_file() else {}
+
+
+def by_claim(rows: Sequence[Row]) -> dict[tuple[str, str], list[Under]]:
+    """Make records of the rows of conditions, those of each claim together, in their order."""
+    under: dict[tuple[str, str], list[Under]] = {}
+    for row in rows:
+        settings = tuple((name.removeprefix(AT), str(row[name])) for name in row if name.startswith(AT))
+        there = tuple((name, unguarded(value)) for name, value in settings if value not in ("", "nan"))
+        under.setdefault(claim_of(row), []).append(replace(read_as(Under, row), settings=there))
+    return under
 
 
 def claim_of(row: Row) -> tuple[str, str]:
@@ -172,7 +196,11 @@ def of_text(path: Path) -> list[dict[str, Any]]:
 
 
 def read_as(kind: type[T], row: Row) -> T:
-    """Make a record of a row of texts; what is no field is left out, and a field that has a default may be missing."""
-    kinds: dict[str, Callable[[str], Any]] = {"str": unguarded, "float": lambda text: float(text or "nan"), "int": int}
+    """Make a record of a row, of texts or numbers; what is no field is left out, one with a default may be missing."""
+    kinds: dict[str, Callable[[Any], Any]] = {
+        "str": unguarded,
+        "float": lambda cell: math.nan if cell == "" else float(cell),
+        "int": int,
+    }
     there = [one for one in fields(kind) if str(one.type) in kinds and (one.name in row or one.default is MISSING)]
     return kind(**{one.name: kinds[str(one.type)](row[one.name]) for one in there})

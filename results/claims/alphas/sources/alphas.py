@@ -16,7 +16,9 @@ import pandas as pd
 
 from actlab.analysis.cells import Cells
 from actlab.analysis.claims import AT_LEAST, Verdict, judge
+from actlab.analysis.intervals import Interval
 from actlab.analysis.judging import capped, largest_difference
+from actlab.analysis.under import Condition
 
 MATTERS = 0.02  # of test accuracy
 IN_USE = (0.01, 0.3)  # of α, from the first paper's to randomised leaky ReLU's (Maas et al. 2013, Xu et al. 2015)
@@ -32,10 +34,12 @@ def differ(cells: Cells, id: str, statement: str, least: float, most: float) -> 
     rows = cells.selected.assign(alpha=cells.selected["activation"].map(slope))
     rows = rows[rows["alpha"].between(least, most)]
     optimizers = sorted(rows["optimizer"].unique())
-    largest = {}
+    largest: dict[str, Interval] = {}
     for optimizer in optimizers:
         wide = rows[rows["optimizer"] == optimizer].pivot_table("test_accuracy", "seed", "alpha")
-        largest[optimizer] = largest_difference(wide, "test_accuracy", 1 - 0.05 / len(optimizers))
+        largest[Condition(optimizer, optimizer=optimizer)] = largest_difference(
+            wide, "test_accuracy", 1 - 0.05 / len(optimizers)
+        )
     evidence = f"largest difference in test accuracy between any two α from {least:g} to {most:g}, all pairs at once"
     if lost := int(rows["test_accuracy"].isna().sum()):
         evidence += f"; {lost} of {len(rows)} runs diverged and are left out: n is that of the pair with the fewest"
@@ -61,7 +65,7 @@ def beyond_linear(cells: Cells) -> Verdict:
     gains: dict[str, pd.Series] = {}
     for optimizer, some in rows.groupby("optimizer"):
         wide = some.pivot_table("test_accuracy", "seed", "alpha")
-        gains[str(optimizer)] = wide[0.01] - wide[1.0]
+        gains[Condition(str(optimizer), optimizer=optimizer)] = wide[0.01] - wide[1.0]
     statement = "α = 1, a linear network, is worse than α = 0.01"
     evidence = "test accuracy at α = 0.01 minus at α = 1, paired by seed, each at its selected rate"
     verdict = judge(

@@ -8,33 +8,54 @@ them train at these in that study's tuning runs; so they do at 1e-4 of Adam, whi
 Prediction. The shift's share stays less than ReLU's and leaky ReLU's at each of these, as it is in networks as drawn.
 
 What was decided when: effect, quantity and prediction are those of ``bias_shift.py``, from before its results. That a
-control at equal rates was needed was seen in those results; it was written before its own.
+control at equal rates was needed was seen in those results; it was written before its own. With these known, E1f and
+C1c were added: E1a after training and C1b at equal rates, with their quantities and effects. For E1f the study was
+trained again, with two more measures. The chain has had C1c and E1d since, in the place of C1b and E1b.
 """
 
+from collections.abc import Callable
+
+import numpy as np
 import pandas as pd
 
 from actlab.analysis.cells import Cells
 from actlab.analysis.claims import AT_LEAST, Verdict, judge
 from actlab.analysis.estimates import records_at
+from actlab.analysis.under import Condition
 
-LESS = 0.1  # of the share
+LESS = 0.1  # of the share; and of the mean, in units of the root mean square
 OF = "preact_mean_share"
 
 
-def shares(cells: Cells) -> dict[str, pd.DataFrame]:
-    """The share of z² that is a shift, mean over layers from the second on: seed by activation, by optimizer, rate."""
-    found = records_at(cells.layers, cells.runs, "final", [OF])
+def of_share(rows: pd.DataFrame) -> pd.Series:
+    """The share of z² that is a shift."""
+    return rows[OF]
+
+
+def of_means(rows: pd.DataFrame) -> pd.Series:
+    """|mean| over root mean square of a layer's activations."""
+    return rows["act_mean"].abs() / np.sqrt(rows["act_mean"] ** 2 + rows["act_var"])
+
+
+def by_rate(
+    cells: Cells, measures: list[str], value: Callable[[pd.DataFrame], pd.Series] = of_share
+) -> dict[str, pd.DataFrame]:
+    """A number at the end, mean over layers from the second on: seed by activation, by optimizer and rate."""
+    found = records_at(cells.layers, cells.runs, "final", measures)
     settings = cells.runs[["run", "seed", "activation", "optimizer", "learning_rate"]]
     found = found[found["layer"] > 1].merge(settings, on="run")
+    found = found.assign(value=value(found))
     return {
-        f"{optimizer} at {rate:g}": some.pivot_table(OF, "seed", "activation")
+        Condition(f"{optimizer} at {rate:g}", optimizer=optimizer, learning_rate=rate): some.pivot_table(
+            "value", "seed", "activation"
+        )
         for (optimizer, rate), some in found.groupby(["optimizer", "learning_rate"])
     }
 
 
 def judged(cells: Cells, id: str, statement: str, other: str) -> Verdict:
     """Judge that ELU's share is less than another's, at each of the rates run here."""
-    gains = {at: wide[other] - wide["elu"] for at, wide in shares(cells).items()}
+    gains = {at: wide[other] - wide["elu"] for at, wide in by_rate(cells, [OF]).items()}
     evidence = (
         f"share of z² that is units' own mean over rows at the end, {other} minus elu at the same rate, at the rates "
         "run here, mean over layers 2 to 10, paired by seed"
@@ -53,4 +74,34 @@ def less_than_leaky_at_equal_rates(cells: Cells) -> Verdict:
     return judged(cells, "E1e", statement, "leaky_relu")
 
 
-CLAIMS = [less_than_relu_at_equal_rates, less_than_leaky_at_equal_rates]
+def means_are_nearer_at_equal_rates(cells: Cells) -> Verdict:
+    """E1f: E1a after training, at one rate."""
+    statement = (
+        "negative outputs bring mean activations nearer to zero than relu's after training, too, both at one rate"
+    )
+    found = by_rate(cells, ["act_mean", "act_var"], of_means)
+    gains = {at: wide["relu"] - wide["elu"] for at, wide in found.items()}
+    evidence = (
+        "|mean| / root mean square of activations at the end, relu minus elu at the same rate, at the rates run here, "
+        "mean over layers 2 to 10, paired by seed"
+    )
+    return judge("E1f", "elu", statement, AT_LEAST, LESS, gains, evidence)
+
+
+def relu_shifts_at_each_rate(cells: Cells) -> Verdict:
+    """C1c, the fault that ELU is to repair, at the rates at which E1d asks for its repair: C1b after training."""
+    statement = "outputs shift the next layer's pre-activations after training (bias shift), at each rate"
+    evidence = (
+        "share of z² that is units' own mean over rows at the end, at the rates run here, mean over layers 2 to 10, by "
+        "seed"
+    )
+    shares = {at: wide["relu"] for at, wide in by_rate(cells, [OF]).items()}
+    return judge("C1c", "relu", statement, AT_LEAST, LESS, shares, evidence, OF)
+
+
+CLAIMS = [
+    less_than_relu_at_equal_rates,
+    less_than_leaky_at_equal_rates,
+    means_are_nearer_at_equal_rates,
+    relu_shifts_at_each_rate,
+]

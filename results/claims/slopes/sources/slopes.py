@@ -17,6 +17,7 @@ import pandas as pd
 from actlab.analysis.cells import Cells
 from actlab.analysis.claims import AT_LEAST, AT_MOST, WITHIN, Verdict, judge
 from actlab.analysis.estimates import records_at
+from actlab.analysis.under import Condition
 
 KEPT = 0.0301  # decades a layer: halves or doubles every ten layers
 BETTER = 0.01  # decades a layer: over 30 layers a factor of 2
@@ -30,8 +31,8 @@ def slopes(cells: Cells, activation: str) -> dict[str, pd.Series]:
     first = records_at(cells.steps, runs, "init", ["vanishing_slope"])
     first = first.merge(runs[["run", "seed", "weight_init", "width"]], on="run")
     return {
-        f"{str(init).partition('(')[0]}, width {width}": rows.set_index("seed")["vanishing_slope"]
-        for (init, width), rows in first.groupby(["weight_init", "width"])
+        Condition(f"{init}, width {width}", weight_init=init, width=width): rows.set_index("seed")["vanishing_slope"]
+        for (init, width), rows in first.groupby([first["weight_init"].astype(str).str.partition("(")[0], "width"])
         if not (str(init).startswith("glorot") and width == INPUTS)  # there they are LeCun's
     }
 
