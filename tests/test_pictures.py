@@ -19,6 +19,7 @@ from actlab.analysis.figures.writing import draw_page
 from actlab.analysis.formats import of_report
 from actlab.analysis.named_lines import UNDER
 from actlab.analysis.run_summary import run_summary
+from actlab.analysis.said_once import SHORT, sentences
 from actlab.naming import drawn_name, few_digits
 from actlab.study.selection import Select
 from actlab.study.source import StudyError
@@ -367,3 +368,10 @@ def test_titles_keep_names_as_they_are_typed_and_round_numbers(cells):
     assert [made.heads[page] for page in made.pages] == heads
     long = "mine.py:" + "a" * 60 + "(slope=0.3333333333333333)"
     assert drawn_name(few_digits(long)).endswith("(slope=0.3333)")
+
+
+@pytest.mark.parametrize("name", ["trained_by_depth", "accuracy_by_depth", "vanishing_slopes", "trained_by_rate"])
+def test_a_caption_says_of_how_many_seeds_it_is_in_a_sentence_that_a_report_repeats(cells, name):
+    said = [one for one in sentences(FIGURES[name].make(cells).caption) if one.endswith(" per cell.")]
+    assert said
+    assert all(len(one) <= SHORT for one in said)

@@ -22,7 +22,7 @@ from actlab.analysis.figures.base import (
 )
 from actlab.analysis.intervals import FEWEST
 from actlab.analysis.layout import words
-from actlab.analysis.notes import mean_of, span
+from actlab.analysis.notes import mean_of
 from actlab.analysis.of_trained import TRAINED, summarise_trained
 from actlab.analysis.outscored import of_selection, with_outscored
 from actlab.analysis.parts import figure
@@ -32,7 +32,7 @@ from actlab.analysis.tables.base import order, without
 from actlab.later import pd
 from actlab.measures import about
 
-OF_ERRORS = "The axis has equal steps for equal ratios of errors: from .9 to .95 as far as from .95 to .975."
+OF_ERRORS = "The axis has equal steps for equal ratios of errors (from .9 to .95 as far as from .95 to .975)."
 MOST_FOLLOWED, MOST_BESIDE = 5, 80
 """Lines that an eye can follow where they cross, and points that a picture has room for beside one another."""
 CHANCE = "Dotted: chance, the share of the test rows that the most frequent class of the training rows has."
@@ -129,7 +129,7 @@ def trained_by_rate(cells: Cells) -> Drawing | None:
     caption = (
         "Share of seeds whose final training loss is at most half of the best constant predictor's, and beside it the "
         f"mean final {words(metric)} of those, or where none trained of those that did not diverge, at every learning "
-        f"rate; {span(shares['runs'])} runs each. {MARKS}{SELECTED * (FRAMED in frame)}"
+        f"rate. {MARKS}{SELECTED * (FRAMED in frame)}"
     )
     return drawing(
         cells,
