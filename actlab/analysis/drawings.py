@@ -31,9 +31,12 @@ INSTEAD = {"mean": "median", "low": "least", "high": "greatest"}
 RANGED = "ranged"
 NAMED_LINES, FACETS, GRID, MAP, SCATTER = "named lines", "facets", "grid", "map", "scatter"
 PROFILE, TILES, RIDGES, DOTS, MULTIPLES = "profile", "tiles", "ridges", "dots", "multiples"
-GREYED = "greyed"
+BORN_DEAD = "begins_dead"
 FRAMED = "framed"
-"""Of a map's cells: whether they are drawn in grey; whether theirs is the selected rate."""
+"""Of a map's cells: whether half of their networks have a dead layer as they are drawn; whether theirs is the selected
+rate."""
+COUNTED, OF_THEM = "counted", "of_them"
+"""Of a map's cells that are shares of few: how many, of how many."""
 NAMED = ("activation", "optimizer", "weight_init", "data")
 """Settings of which the value alone says which it is."""
 SCALE = ("scale_low", "scale_high")
