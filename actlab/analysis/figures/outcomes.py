@@ -59,9 +59,10 @@ def accuracy_by_depth(cells: Cells) -> Drawing | None:
     beside = lines > MOST_FOLLOWED and depths > 1 and lines * depths <= MOST_BESIDE
     spec = Spec(DOTS if beside else NAMED_LINES, x="depth", lines=subject(cells), looks=cells.looks)
     scale = f" ({tables.LOSS_SCALE})" if (table.frame["measure"] == "test_loss").any() else ""
-    frame, apart = with_outscored(with_chance(with_seeds(table.frame, cells), cells), cells), ""
+    final = with_none_trained(with_seeds(table.frame, cells), cells.selected, cell_keys(cells))
+    frame, apart = with_outscored(with_chance(final, cells), cells), ""
     if (frame["seeds"] != "").any():
-        apart = " Where some runs trained and others did not, each run is a hollow point" + (
+        apart = " Where some runs trained and others did not, each run is a small point" + (
             "." if beside else ": no line leads through what lies between."
         )
     said = of_selection(cells)
@@ -69,6 +70,7 @@ def accuracy_by_depth(cells: Cells) -> Drawing | None:
     caption = " ".join(
         [
             f"Final metric on the test split{scale}. {estimates}.{apart}",
+            *filter(None, [marked_untrained(frame, "Hollow")]),
             *([OF_ERRORS] if (frame["measure"] == "test_accuracy").any() else []),
             *([CHANCE] if "chance" in frame else []),
             *([f"{said[0].upper()}{said[1:]}."] if said else []),
@@ -222,15 +224,15 @@ def intervals_by_depth(cells: Cells) -> Drawing | None:
     if slopes is not None:
         own = slopes.frame[slopes.frame["measure"] == "vanishing_slope"].assign(seeds="")
         parts.append(own[[name for name in (*final, TRAINED) if name in own]])
-    frame = pd.concat(parts, ignore_index=True)
+    frame = with_none_trained(pd.concat(parts, ignore_index=True), cells.selected, cell_keys(cells))
     frame = frame.assign(**{TRAINED: frame[TRAINED].fillna("")}) if TRAINED in frame else frame
     spec = Spec(DOTS, x="depth", lines=subject(cells), looks=cells.looks)
     lacking = (frame["diverged"] + frame["missing"] > 0) & (frame["n"] > 0)
-    hollow = "; hollow where some runs have no value" * bool(lacking.any())
+    some = "; half filled where some runs have no value" * bool(lacking.any())
     undefined = "; a slope is defined from depth 3 on" * (len(parts) > 1 and int(frame["depth"].min()) < 3)
     below = f" Below the axis stand cells without any{undefined}." * bool((frame["n"] == 0).any())
-    caption = f"{estimates_of(frame).replace('dashed edges', 'dashed')}{hollow}.{below}"
+    caption = f"{estimates_of(frame).replace('dashed edges', 'dashed')}{some}.{below}"
     caption += f" {CHANCE}" * ("chance" in frame)
-    caption = f"{caption} {some_trained(frame, cells)}".strip()
+    caption = " ".join(filter(None, [caption, some_trained(frame, cells), marked_untrained(frame, "Hollow")]))
     caption += f" {OF_ERRORS}" * bool((frame["measure"] == "test_accuracy").any())
     return drawing(cells, frame, spec, "Estimates with their intervals, by depth", caption)
