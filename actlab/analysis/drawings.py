@@ -238,6 +238,21 @@ def as_drawn(frame: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+LINEAR_TO_1 = "linear to 1"
+PRESSED = 5.0
+"""How many times as high as nine tenths of all values a few lie that would press these flat."""
+
+
+def pressed_flat(values: pd.Series) -> bool:
+    """Tell whether a few values would press all others flat on an axis of equal steps.
+
+    >>> pressed_flat(pd.Series([0.5] * 99 + [300.0])), pressed_flat(pd.Series([0.5] * 99 + [3.0]))
+    (True, False)
+    """
+    known = values[np.isfinite(values)].abs()
+    return bool(len(known)) and bool(known.max() > PRESSED * max(float(known.quantile(0.9)), 1.0))
+
+
 def in_words(frame: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
     """Put settings into words where some have none (no limit to the norm, say): nothing equals a missing number.
 
