@@ -328,7 +328,6 @@ def bar_of_places(figure: Figure, panels: Sequence[Axes]) -> None:
     """Draw below a picture which colours layers have, in the order of those that a panel has."""
     bar = figure.colorbar(ScalarMappable(Normalize(0, 1), style.places()), ax=panels, **BAR)
     bar.set_ticks([0.0, 1.0], labels=["first layer", "last layer"])
-    bar.outline.set_visible(False)
 
 
 def seen_beneath(upon: int, look: Mapping[str, Any]) -> dict[str, Any]:
