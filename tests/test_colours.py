@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from actlab.activations import CATALOGUE
+from actlab.analysis.looks import PALETTE
 from actlab.analysis.pages.dark import contrast, in_dark
 from actlab.analysis.verdict_figures import DRAWN_AS
 
@@ -76,6 +77,16 @@ def test_no_two_activations_of_the_story_have_one_colour_to_any_reader(vision):
     seen = {name: lab(np.clip(SEEN[vision] @ linear(CATALOGUE[name].look[0]), 0, 1)) for name in STORY}
     close = {(a, b): difference(seen[a], seen[b]) for a, b in combinations(STORY, 2)}
     assert min(close.values()) >= TOLD_APART, min(close, key=close.get)
+
+
+@pytest.mark.parametrize("vision", SEEN)
+def test_activations_without_a_look_of_their_own_are_told_apart_from_the_story_and_from_one_another(vision):
+    """A user's five beside the known ones: in bands and bars nothing but the colour says whose these are."""
+    colours = [*(CATALOGUE[name].look[0] for name in STORY), *PALETTE]
+    seen = {colour: lab(np.clip(SEEN[vision] @ linear(colour), 0, 1)) for colour in colours}
+    close = {(a, b): difference(seen[a], seen[b]) for a, b in combinations(colours, 2)}
+    assert min(close.values()) >= TOLD_APART, min(close, key=close.get)
+    assert min(contrast(in_dark(colour)) for colour in PALETTE) >= 3.0
 
 
 @pytest.mark.parametrize("vision", SEEN)

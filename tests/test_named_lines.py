@@ -10,7 +10,7 @@ from actlab.analysis import style
 from actlab.analysis.accuracies import accuracy_scale
 from actlab.analysis.axes import BETTER, FRAME
 from actlab.analysis.drawings import NAMED_LINES, Spec
-from actlab.analysis.named_lines import RUN, UNDER
+from actlab.analysis.named_lines import ONE_RUN, RUN, UNDER
 from actlab.analysis.panels import render
 
 
@@ -68,7 +68,7 @@ def test_a_line_under_another_is_wider_and_the_key_says_so():
 def test_single_runs_have_a_key_and_stand_beside_one_another():
     figure = drawn({"a": [0.9, 0.9, 0.5], "b": [0.9, 0.8, 0.5]}, "test_accuracy", seeds=["", "", "0.1 0.9"] * 2)
     assert keys(figure) == [RUN]
-    alone = [line.get_xdata()[0] for line in figure.axes[0].lines if line.get_markerfacecolor() == "white"]
+    alone = [line.get_xdata()[0] for line in figure.axes[0].lines if line.get_markersize() == ONE_RUN["markersize"]]
     assert len(set(alone)) == 2
     heights = [text.get_position()[1] for text in figure.axes[0].texts]
     assert max(heights) < 0.6  # names point at the runs, not at what was left out of the line

@@ -103,7 +103,7 @@ def test_beside_the_share_that_trained_stands_what_those_came_to():
     made = FIGURES["trained_by_rate"].make(build_cells(runs, steps, layers))
     names = ("trained", "test_accuracy")
     heads = {name: head_of(made.spec, "relu", name, names, True) for name in names}
-    assert heads == {"trained": "relu: trained", "test_accuracy": "test accuracy of these"}
+    assert heads == {"trained": "relu: trained", "test_accuracy": "test accuracy"}
     frame = made.frame
     cell = frame[(frame["depth"] == 6) & (frame["learning_rate"] == 1e-2)].set_index("measure")
     assert cell.loc["test_accuracy", "mean"] == pytest.approx(0.9)

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PolyCollection
+from matplotlib.colors import to_hex
 from matplotlib.text import Text
 
 import actlab
@@ -15,10 +16,13 @@ from actlab.analysis import panels, report, style
 from actlab.analysis.cells import build_cells
 from actlab.analysis.drawings import FACETS, TILES, Spec, drawing
 from actlab.analysis.figures import FIGURES
+from actlab.analysis.figures.outcomes import counts_alone, with_counts
 from actlab.analysis.figures.writing import draw_page
 from actlab.analysis.formats import of_report
+from actlab.analysis.map_marks import HATCHES
 from actlab.analysis.named_lines import UNDER
 from actlab.analysis.run_summary import run_summary
+from actlab.analysis.said_once import SHORT, sentences
 from actlab.naming import drawn_name, few_digits
 from actlab.study.selection import Select
 from actlab.study.source import StudyError
@@ -197,13 +201,13 @@ def test_maps_of_ten_activations_and_nine_rates_fit_a_page():
     rows = pd.MultiIndex.from_product(sides.values(), names=sides.keys()).to_frame(index=False)
     rows = rows.assign(runs=3, n=2, diverged=1, missing=0, mean=0.5, low=np.nan, high=np.nan)
     both = pd.concat([rows.assign(measure=name) for name in ("trained", "test_accuracy")], ignore_index=True)
-    labels = {"test_accuracy": "test accuracy of these"}
+    labels = {"test_accuracy": "test accuracy"}
     with style.apply():
         figure = panels.render(Spec(TILES, "learning_rate", "depth", "activation", labels=labels), both)
     wide, high = figure.get_size_inches()
     assert (wide <= style.WIDEST, high <= 9.5) == (True, True)
     heads = [axes.get_title() for axes in figure.axes if axes.get_visible()]
-    assert heads[:4] == ["a: trained", "test accuracy of these", "b: trained", "test accuracy of these"]
+    assert heads[:4] == ["a: trained", "test accuracy", "b: trained", "test accuracy"]
 
 
 def test_maps_that_would_be_blank_by_a_quarter_have_their_own_columns():
@@ -335,7 +339,8 @@ def test_two_bounds_of_theory_are_dashed_without_markers_and_one_law_is_one_line
 
 def test_every_mark_of_a_map_has_one_meaning_and_a_key():
     cell = {"activation": "relu", "depth": 2, "rate": 0.1, "measure": "weak_fraction"}
-    cell |= {"mean": 0.5, "n": 20, "runs": 20, "diverged": 0, "greyed": False, "framed": False}
+    cell |= {"mean": 0.5, "n": 20, "runs": 20, "diverged": 0, "begins_dead": False, "framed": False}
+    cell |= {"none_trained": False, "counted": np.nan, "of_them": np.nan}
     kinds = {
         "plain": {},
         "framed: selected rate": {"framed": True},
@@ -343,7 +348,9 @@ def test_every_mark_of_a_map_has_one_meaning_and_a_key():
         "faded: fewer than half have a value": {"n": 1, "diverged": 19},
         "all diverged": {"n": 0, "diverged": 20, "mean": np.nan},
         "no run has a value": {"n": 0, "mean": np.nan},
-        "at least half begin with a dead layer": {"greyed": True},
+        "at least half begin with a dead layer": {"begins_dead": True},
+        "not filled: no run trained": {"none_trained": True},
+        "i/j: i of j units, where few": {"counted": 1.0, "of_them": 2.0},
     }
     rows = [cell | {"rate": 0.1 * i} | more for i, more in enumerate(kinds.values(), 1)]
     many = [one | {"activation": f"f{i}", "depth": depth} for one in rows for i in range(6) for depth in (2, 20)]
@@ -353,10 +360,34 @@ def test_every_mark_of_a_map_has_one_meaning_and_a_key():
         texts = [text for text in figure.findobj(Text) if text.get_text()]
         looks = [(p.get_hatch(), p.get_facecolor()[:3]) for p in figure.axes[0].patches if p.get_zorder() < 2]
         assert figure.get_tightbbox().width <= 6.6
-    assert {text.get_text() for text in figure.legends[0].get_texts()} == {*kinds, "numbers: percent"} - {"plain"}
+    assert {text.get_text() for text in figure.legends[0].get_texts()} == {
+        *kinds,
+        "other numbers: percent",
+    } - {"plain"}
+    assert "1/2" in {text.get_text() for text in texts}
     assert min(text.get_fontsize() for text in texts) >= 7
     assert len([one for one in figure.axes[-1].patches if one.get_zorder() < 2]) < len(looks)  # blank: not in the grid
-    assert len({*looks[::2]}) == 4  # a shade, two hatches, grey
+    assert {hatch for hatch, _ in looks} == {None, *HATCHES.values()}
+    assert len(set(HATCHES.values())) == 3  # none is told by a shade of grey, which a faded colour may be too
+
+
+def test_no_frame_of_a_map_rubs_out_its_neighbours_and_runs_are_counted_where_they_are_few():
+    made = {"activation": "relu", "rate": 0.1, "runs": 3, "n": 3, "diverged": 0, "missing": 0, "framed": True}
+    cell = made | {"measure": "trained", "mean": 1 / 3, "low": np.nan, "high": np.nan}
+    frame = counts_alone(with_counts(pd.DataFrame([cell | {"depth": depth} for depth in (2, 5, 10)])))
+    other = frame.assign(measure="test_accuracy", counted=np.nan)
+    with style.apply():
+        both = pd.concat([frame, other], ignore_index=True)
+        figure = panels.render(Spec(TILES, x="rate", lines="depth", panels="activation"), both)
+    trained, accuracy = (axes for axes in figure.axes if axes.get_visible())
+    heights = {to_hex(one.get_edgecolor()): [] for one in trained.patches if one.get_facecolor()[3] == 0}
+    for one in (one for one in trained.patches if one.get_facecolor()[3] == 0):
+        heights[to_hex(one.get_edgecolor())].append(one.get_zorder())
+    assert len(heights["#000000"]) == 3
+    assert min(heights["#000000"]) > max(heights["#ffffff"])
+    assert [text.get_text() for text in trained.texts] == ["1"] * 3
+    assert [text.get_text() for text in accuracy.texts] == ["33"] * 3
+    assert {"trained: how many runs", "framed: selected rate"} <= {t.get_text() for t in figure.legends[0].get_texts()}
 
 
 def test_titles_keep_names_as_they_are_typed_and_round_numbers(cells):
@@ -367,3 +398,10 @@ def test_titles_keep_names_as_they_are_typed_and_round_numbers(cells):
     assert [made.heads[page] for page in made.pages] == heads
     long = "mine.py:" + "a" * 60 + "(slope=0.3333333333333333)"
     assert drawn_name(few_digits(long)).endswith("(slope=0.3333)")
+
+
+@pytest.mark.parametrize("name", ["trained_by_depth", "accuracy_by_depth", "vanishing_slopes", "trained_by_rate"])
+def test_a_caption_says_of_how_many_seeds_it_is_in_a_sentence_that_a_report_repeats(cells, name):
+    said = [one for one in sentences(FIGURES[name].make(cells).caption) if one.endswith(" per cell.")]
+    assert said
+    assert all(len(one) <= SHORT for one in said)

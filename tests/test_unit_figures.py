@@ -98,6 +98,22 @@ def test_a_map_of_revival_has_the_shares_of_the_table_of_deaths():
     assert np.allclose(drawn, listed[drawn.index])
 
 
+def test_of_few_runs_the_units_that_came_back_are_counted():
+    runs, steps, layers = frames(("relu",), (2, 5), (1e-3, 1e-2), seeds=6)
+    runs["width"] = 4
+    last = steps["step"] == steps["step"].max()
+    few = runs.loc[runs["depth"].eq(2) & runs["learning_rate"].eq(1e-2), "run"].iloc[
+        :4
+    ]  # those without a unit that ever was dead
+    steps.loc[last, ["revived_fraction", "ever_dead_fraction"]] = 0.25, 0.5
+    steps.loc[steps["run"].isin(few), ["revived_fraction", "ever_dead_fraction"]] = 0.0
+    drawn = FIGURES["revival"].make(build_cells(runs, steps, layers))
+    cell = drawn.frame[drawn.frame["learning_rate"] == 1e-2].set_index("depth").loc
+    assert (cell[2, "n"], cell[2, "counted"], cell[2, "of_them"]) == (2, 2 * 2, 2 * 4)  # of 8 units in each of two runs
+    assert np.isnan(cell[5, "counted"])
+    assert "Of fewer than 5 runs" in drawn.caption
+
+
 def test_frozen_layers_have_one_name_in_all_figures():
     cells = build_cells(
         *frames(("relu",), (5,), (1e-3, 1e-2), seeds=6, optimizer=("adam", "sgd"), freeze_layers=(0, 1))

@@ -16,6 +16,7 @@ from matplotlib.collections import PolyCollection
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.transforms import offset_copy
 
 from actlab.analysis import style
 from actlab.analysis.drawings import RANGED
@@ -26,7 +27,7 @@ from actlab.measures import about
 BAND = 0.16
 MARKED = 8  # a longer line has no markers
 ENOUGH = 8  # layers that stand for all, where they are evenly spread
-AT_INIT: dict[str, Any] = {"marker": "o", "markerfacecolor": "white", "linestyle": "none"}
+AT_INIT: dict[str, Any] = {"marker": "+", "markersize": 4.0, "linestyle": "none"}
 AT_END = "s"
 """Marks of what was measured where no lines can be drawn."""
 NOT_KEPT: dict[str, Any] = {"linewidth": 0.8, "linestyle": style.DASHES["dotted"], "alpha": 0.8}
@@ -125,15 +126,26 @@ def across_gaps(axes: Axes, rows: pd.DataFrame, x: str, settings: Mapping[str, A
 
 
 def points(
-    axes: Axes, rows: pd.DataFrame, x: str, look: LineStyle, size: float = 3.0, bars: bool = True, **marker: Any
+    axes: Axes,
+    rows: pd.DataFrame,
+    x: str,
+    look: LineStyle,
+    size: float = 3.0,
+    bars: bool = True,
+    aside: float = 0.0,
+    **marker: Any,
 ) -> None:
-    """Draw what was measured as points with their intervals, where lines are what was predicted."""
+    """Draw what was measured as points with their intervals, ranges dashed; ``aside``: points to the right of it."""
     at, mean, low, high = (rows[name].to_numpy(float) for name in (x, "mean", "low", "high"))
     known = np.isfinite(low) & np.isfinite(high)
-    if bars and known.any():
-        axes.vlines(at[known], low[known], high[known], color=look.colour, linewidth=0.8)
+    ranged = rows[RANGED].to_numpy(bool) if RANGED in rows else np.zeros(len(at), bool)
+    place: dict[str, Any] = {"color": look.colour}
+    place |= {"transform": offset_copy(axes.transData, axes.get_figure(True), aside, units="points")} if aside else {}
+    for some, dash in ((known & ~ranged, "solid"), (known & ranged, "dashed")):
+        if bars and some.any():
+            axes.vlines(at[some], low[some], high[some], linewidth=0.8, linestyle=dash, **place)
     settings = {"marker": look.marker or "o", "markersize": size, "linestyle": "none", **marker}
-    axes.plot(at, mean, color=look.colour, **settings)
+    axes.plot(at, mean, **place, **settings)
 
 
 def predicted(axes: Axes, rows: pd.DataFrame, x: str, colour: str, alpha: float = 0.0) -> None:

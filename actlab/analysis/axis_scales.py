@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
+from actlab.analysis.drawings import pressed_flat
 from actlab.measures import about
 
 
@@ -29,11 +30,15 @@ def log_scale(axes: Axes, values: pd.Series, decades: float = 1.0) -> None:
     axes.yaxis.set_minor_locator(NullLocator())
 
 
-def pressed_scale(axes: Axes, values: pd.Series) -> None:
-    """Let the y axis be linear to ±1, and in decades beyond, where a few values would press all others flat."""
+def pressed_scale(axes: Axes, values: pd.Series) -> bool:
+    """Let the y axis be linear to ±1, and in decades beyond, where a few values would press all others flat.
+
+    Returns:
+        whether it is so, which its label must say.
+    """
+    if not pressed_flat(values):
+        return False
     known = values[np.isfinite(values)].abs()
-    if known.empty or known.max() <= PRESSED * max(float(known.quantile(0.9)), 1.0):
-        return
     axes.set_yscale("symlog", linthresh=1.0, linscale=1.0)
     most = math.ceil(math.log10(known.max()))
     step = math.ceil(most / 4)
@@ -45,6 +50,7 @@ def pressed_scale(axes: Axes, values: pd.Series) -> None:
     if not below:  # the other half would be empty
         axes.set_ylim(min(float(values.min()), 0.0) - 0.2, 3 * float(values.max()))
     axes.yaxis.set_minor_locator(NullLocator())
+    return True
 
 
 LEAST_PLAIN, MOST_PLAIN = 1e-3, 1e3
@@ -99,8 +105,6 @@ def layer_axis(axes: Axes, last: int, most: int = 6) -> None:
     axes.set_xticks([1, *(one for one in range(step, last, step) if one > 1 and last - one > step / 2), last])
 
 
-PRESSED = 5.0
-"""How many times as high as nine tenths of all values a few lie that would press these flat."""
 SYMLOG_TICKS = [sign * k for sign in (-1, 1) for k in (0.1, 1, 10, 100)] + [0.0]
 
 

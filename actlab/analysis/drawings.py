@@ -19,8 +19,9 @@ from actlab.analysis.formats import Formats
 from actlab.analysis.intervals import BESIDE
 from actlab.analysis.layout import setting, words
 from actlab.analysis.looks import LineStyle
-from actlab.analysis.notes import selection_note
-from actlab.analysis.variation import of_what
+from actlab.analysis.notes import selection_note, span
+from actlab.analysis.of_trained import partly
+from actlab.analysis.variation import BOTH, of_what, over_repeats
 from actlab.later import pd
 from actlab.measures import LOG10, about
 from actlab.naming import few_digits, file_stem
@@ -30,9 +31,12 @@ INSTEAD = {"mean": "median", "low": "least", "high": "greatest"}
 RANGED = "ranged"
 NAMED_LINES, FACETS, GRID, MAP, SCATTER = "named lines", "facets", "grid", "map", "scatter"
 PROFILE, TILES, RIDGES, DOTS, MULTIPLES = "profile", "tiles", "ridges", "dots", "multiples"
-GREYED = "greyed"
+BORN_DEAD = "begins_dead"
 FRAMED = "framed"
-"""Of a map's cells: whether they are drawn in grey; whether theirs is the selected rate."""
+"""Of a map's cells: whether half of their networks have a dead layer as they are drawn; whether theirs is the selected
+rate."""
+COUNTED, OF_THEM = "counted", "of_them"
+"""Of a map's cells that are shares of few: how many, of how many."""
 NAMED = ("activation", "optimizer", "weight_init", "data")
 """Settings of which the value alone says which it is."""
 SCALE = ("scale_low", "scale_high")
@@ -150,7 +154,7 @@ def drawing(
             )
     runs = cells.runs if cells.over in keys else cells.selected
     of_runs = [key for key in keys if key in runs]
-    sentences = [caption, *filter(None, [of_what(runs, of_runs, frame, cells.test_rows)])]
+    sentences = [caption, *filter(None, [how_many(frame), of_what(runs, of_runs, frame, cells.test_rows)])]
     if others:
         sentences.append(f"One picture for each setting of {', '.join(map(words, others))}.")
     if "width" in others:
@@ -164,6 +168,22 @@ def drawing(
     if some_of and (number := frame[some_of].nunique()) > spec.most:
         sentences.append(f"{spec.most} of {number} {words(some_of)}s are drawn; the CSV has them all.")
     return Drawing(title, " ".join(sentences), frame, some_of_all(pages, others), spec, heads)
+
+
+def how_many(frame: pd.DataFrame) -> str:
+    """Say of how many runs the cells of a picture are: a sentence so short that a report says it each time.
+
+    Cells of which those alone are drawn that trained say so themselves, and of how many these are.
+
+    >>> how_many(pd.DataFrame({"runs": [20, 3]})), how_many(pd.DataFrame({"runs": [1]}))
+    ('3 to 20 seeds per cell.', '1 seed per cell.')
+    """
+    if "runs" not in frame:
+        return ""
+    sizes = frame.loc[~partly(frame) & (frame["runs"] > 0), "runs"]
+    over = over_repeats(frame)
+    what = "runs" if over == BOTH else over
+    return f"{span(sizes)} {what if sizes.max() > 1 else what[:-1]} per cell." if len(sizes) else ""
 
 
 def on_one_scale(pages: Mapping[str, pd.DataFrame], alike: Sequence[str]) -> dict[str, pd.DataFrame]:
@@ -216,6 +236,21 @@ def as_drawn(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(**{name: frame[name].where(~ranged, frame[other]) for name, other in names.items()}).assign(
         **{RANGED: ranged}
     )
+
+
+LINEAR_TO_1 = "linear to 1"
+PRESSED = 5.0
+"""How many times as high as nine tenths of all values a few lie that would press these flat."""
+
+
+def pressed_flat(values: pd.Series) -> bool:
+    """Tell whether a few values would press all others flat on an axis of equal steps.
+
+    >>> pressed_flat(pd.Series([0.5] * 99 + [300.0])), pressed_flat(pd.Series([0.5] * 99 + [3.0]))
+    (True, False)
+    """
+    known = values[np.isfinite(values)].abs()
+    return bool(len(known)) and bool(known.max() > PRESSED * max(float(known.quantile(0.9)), 1.0))
 
 
 def in_words(frame: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:

@@ -14,8 +14,8 @@ from itertools import count
 
 MARKERS = "osD^vP<>Xph*d8"
 DASHES = ("solid", "dashed", "dotted", "dashdot")
-# Hues that no activation of the story has.
-PALETTE = ("#6E4B1F", "#4B7F52", "#A0527F", "#3D6E8F", "#8F6F00", "#7A4FBF", "#B5475A", "#2F8F8F")
+# Told apart from one another and from the story's in every colour vision: see tests/test_colours.py.
+PALETTE = ("#5F421F", "#477C57", "#FF99AA", "#318BFC", "#755700", "#4B32E4", "#CC2344", "#3B8C85")
 
 
 @dataclass(frozen=True)

@@ -1,33 +1,45 @@
 """Maps: a shade for each pair of two settings, or of layer and step; one scale for all maps of a measure.
 
 Every mark has one meaning in all of them, and a key says those that occur: blank is not in the grid, hatched diverged,
-dotted without a value, grey begins with a dead layer, faded is what fewer than half of the runs are left of, and framed
-the selected rate. A picture is no wider than a page, so that its letters keep their size there.
+dotted without a value, crossed begins with a dead layer, faded is what fewer than half of the runs are left of, not
+filled is of networks that did not train, and framed the selected rate. A picture is no wider than a page, so that its
+letters keep their size there.
 """
 
 import math
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.collections import PatchCollection
 from matplotlib.colors import AsinhNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.lines import Line2D
-from matplotlib.patches import Patch, Rectangle
+from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedLocator, FuncFormatter
 
 from actlab.analysis import style
-from actlab.analysis.axes import legend, line_label, name_edges
-from actlab.analysis.drawings import FRAMED, GREYED, RANGED, Spec, in_order
+from actlab.analysis.axes import columns_of, legend, line_label, name_edges
+from actlab.analysis.drawings import OF_THEM, Spec, in_order
 from actlab.analysis.layout import records, setting
+from actlab.analysis.map_marks import (
+    EDGE,
+    FADED,
+    HATCHES,
+    OVERLAYS,
+    READ_ON_HATCHES,
+    counts,
+    hatched,
+    keys,
+    lost,
+    marks,
+    written,
+)
 from actlab.analysis.maps_of_layers import (
     DECADES,
     SPANNED,
@@ -43,7 +55,7 @@ from actlab.analysis.reaches import far_out
 from actlab.measures import LOG10, about
 
 UNKNOWN = "#D9D9D9"
-INK, SOFT, EDGE = "#222222", "#707070", "#CFCFCF"
+INK = "#222222"
 PAGE = style.WIDEST
 LETTERS = 7.0  # points, at least, on such a page
 LETTER = 0.0084  # inches that a letter is wide, for each point of its size
@@ -51,15 +63,9 @@ CELL, WIDE = 0.159, 0.34  # inches: a cell is at least and at most so wide
 ROW, TWO_LINES = 0.2, 0.215  # inches: a row of one line, or of two
 MOST_ACROSS, MOST_DOWN = 20, 24  # cells of a map that have their number in them
 MOST_TICKS = 9
-FADED = 0.35
+INSIDE = 0.05  # of the width of what a frame is about: how far inside it runs
 SHADES = {"trained": "Blues", "test_accuracy": "Greens", "test_loss": "Purples"}
 OF_UNITS, OF_NORMS = "YlOrBr", "viridis"
-OVERLAYS: Mapping[str, Mapping[str, Any]] = {
-    "some": {"facecolor": "none", "edgecolor": "white", "hatch": "////"},
-    "faint": {"facecolor": "white", "alpha": 1 - FADED},
-}
-"""What is laid over cells without numbers of which some runs, or more than half, have no value."""
-HATCHES: Mapping[str, str] = {"diverged": "/////", "without": "....."}
 END = {True: "min", False: "neither"}
 BAR: Mapping[str, Any] = {"location": "bottom", "fraction": 0.05, "aspect": 30, "shrink": 0.9, "pad": 0.02}
 
@@ -107,12 +113,8 @@ def look_of(spec: Spec, frame: pd.DataFrame, across: int, down: int, cell: float
     numbers = not spec.log and across <= MOST_ACROSS and down <= MOST_DOWN
     left = frame.loc[lost(frame) & (frame["n"] < frame["runs"]), "n"]
     two_digits = numbers and bool((left > 9).any())  # "(17)" is wider than ".93"
-    return MapStyle(scales, numbers, numbers and bool((left > 0).any()), max(cell, 0.23) if two_digits else cell)
-
-
-def lost(frame: pd.DataFrame) -> pd.Series:
-    """Tell of each row whether some of its runs diverged, or have no value."""
-    return frame["diverged"] + frame.get("missing", 0) > 0
+    wide = two_digits or (OF_THEM in frame and frame[OF_THEM].notna().any())  # as is "1/3"
+    return MapStyle(scales, numbers, numbers and bool((left > 0).any()), max(cell, 0.23) if wide else cell)
 
 
 def tiles(spec: Spec, frame: pd.DataFrame) -> Figure:
@@ -144,7 +146,7 @@ def tiles(spec: Spec, frame: pd.DataFrame) -> Figure:
     heads = {at: "\n".join(textwrap.wrap(text, letters)) for at, text in heads.items()}
     high = tall + 0.12 + 0.125 * max(text.count("\n") + 1 for text in heads.values())
     high += 0.0 if look.numbers else 0.18
-    figure = style.new_figure(max(columns * (wide + gap) + 0.42, 3.6), rows * high + (1.1 if look.numbers else 1.2))
+    figure = style.new_figure(max(columns * (wide + gap) + 0.42, 3.6), rows * high + 1.2)
     engine = figure.get_layout_engine()
     if look.numbers and isinstance(engine, ConstrainedLayoutEngine):
         engine.set(w_pad=0.02, wspace=0.0)
@@ -170,7 +172,11 @@ def tiles(spec: Spec, frame: pd.DataFrame) -> Figure:
     if zero and len(each) < grid.size and not look.numbers:
         say_in_corner(grid.flat[len(each)], [str(one.get_label()) for one in zero])
         zero = []
-    legend(figure, [*keys(occurring, frame), *zero], "")
+    handles = [*keys(occurring, frame), *zero]
+    if look.numbers:  # two lines of a cell need all the height that a map is to have
+        lines = math.ceil(len(handles) / columns_of([str(one.get_label()) for one in handles], figure.get_figwidth()))
+        figure.set_figheight(rows * high + 0.6 + 0.18 * lines)
+    legend(figure, handles, "")
     return figure
 
 
@@ -248,23 +254,24 @@ def tile(
             here = here - {"lost"} | (set() if "faint" in here else {"some"})
             overlaid["faint" if "faint" in here else "some"].append(box(i, j))
         occurring |= here
-        if hatch := next((HATCHES[one] for one in HATCHES if one in here), ""):
-            axes.add_patch(box(i, j, hatch=hatch, facecolor="white", edgecolor="#9A9A9A", linewidth=0))
-        elif "grey" not in here:
+        if hatch := next((one for one in HATCHES if one in here), ""):
+            axes.add_patch(box(i, j, **hatched(hatch)))
+        else:
             shade[i, j] = height
-        if look.numbers and not hatch:
-            face = UNKNOWN if "grey" in here else colours.cmap(colours.norm(height))
-            face_and_alpha = (face, FADED if "faint" in here else 1.0)
+        if look.numbers and np.isfinite(height):
+            plain = here & {"born dead", "none trained"}
+            face = "none" if plain else colours.cmap(colours.norm(height))
+            face_and_alpha = face if plain else (face, FADED if "faint" in here else 1.0)
             axes.add_patch(box(i, j, facecolor=face_and_alpha, edgecolor=EDGE, linewidth=0.4))
-            dark = not here & {"grey", "faint"} and low + 0.55 * (high - low) < height
-            ink = SOFT if "grey" in here else "white" if dark else INK
-            text = written(height, share) + f"\n({cell['n']:g})" * ("lost" in here)
-            occurring |= {"percent"} if share else set()
-            axes.text(j, i, text, ha="center", va="center", fontsize=LETTERS, color=ink, linespacing=0.95, zorder=5)
-        if "framed" in here:
-            frames: dict[str, Any] = {"facecolor": "none", "zorder": 4}
-            axes.add_patch(box(i, j, 0.02, edgecolor="white", linewidth=2.4, **frames))
-            axes.add_patch(box(i, j, 0.02, edgecolor="black", linewidth=1.2, **frames))
+            dark = not plain and "faint" not in here and low + 0.55 * (high - low) < height
+            text = (counts(cell) or written(height, share)) + f"\n({cell['n']:g})" * ("lost" in here)
+            occurring |= ({"counts"} if counts(cell) else {"percent"}) if share else set()
+            ink: dict[str, Any] = {"color": "white" if dark else INK, **(READ_ON_HATCHES if hatch else {})}
+            axes.text(j, i, text, ha="center", va="center", fontsize=LETTERS, linespacing=0.95, zorder=5, **ink)
+        if "framed" in here:  # the dark lines above all light ones: of neighbours none rubs out another's
+            for light, width, above in (("white", 2.4, 4.0), ("black", 1.2, 4.5)):
+                frame_of = {"facecolor": "none", "edgecolor": light, "linewidth": width, "zorder": above}
+                axes.add_patch(box(i, j, INSIDE, **frame_of))
     known = shade[np.isfinite(shade)]
     for mark, drawn in OVERLAYS.items():
         if overlaid[mark]:
@@ -289,76 +296,9 @@ def tile(
     return occurring
 
 
-def marks(cell: Mapping[str, Any], height: float) -> Iterator[str]:
-    """Say which marks a cell has: see ``keys``."""
-    if bool(cell.get(FRAMED, False)):
-        yield "framed"
-    if not np.isfinite(height):
-        yield "diverged" if cell["diverged"] and cell["diverged"] >= cell["runs"] else "without"
-        return
-    if bool(cell.get(GREYED, False)):
-        yield "grey"
-    if cell["diverged"] + cell.get("missing", 0) and cell["n"] < cell["runs"]:
-        yield "lost"
-        if 2 * cell["n"] < cell["runs"] and not bool(cell.get(GREYED, False)):
-            yield "faint"
-
-
 def box(i: int, j: int, inside: float = 0.0, **look: Any) -> Rectangle:
     """Make the box of a cell, or one a little inside of it."""
     return Rectangle((j - 0.5 + inside, i - 0.5 + inside), 1 - 2 * inside, 1 - 2 * inside, **look)
-
-
-def written(value: float, share: bool) -> str:
-    """Write a number with few letters: a share in percent, of which 100 has too many; others without the 0 in front.
-
-    >>> written(0.934, True), written(1.0, True), written(0.999, True), written(0.001, True), written(-0.25, False)
-    ('93', 'all', '>99', '<1', '−.25')
-    """
-    if share and value == 1:
-        return "all"
-    if share:
-        return "<1" if 0 < value < 0.005 else ">99" if value >= 0.995 else f"{100 * value:.0f}"
-    text = f"{value:.2f}" if abs(value) < 0.995 else f"{value:.1f}"
-    return text.replace("0.", ".", 1).replace("-", "−") if abs(value) < 0.995 else text.replace("-", "−")
-
-
-def keys(occurring: set[str], frame: pd.DataFrame) -> list[Artist]:
-    """Make the key of the marks that occur."""
-    hatched: dict[str, Any] = {"facecolor": "white", "edgecolor": "#9A9A9A", "linewidth": 0}
-    framed = "framed: selected rate"
-    if FRAMED in frame and (numbers := {bool(one): set(of) for one, of in frame.groupby(FRAMED)["runs"]}).get(True):
-        inside, outside = (span_of(numbers.get(one, set())) for one in (True, False))
-        framed += f" ({inside} runs, others {outside})" if outside and inside != outside else ""
-    of_lost = frame[lost(frame) & (frame["n"] < frame["runs"])]
-    median = RANGED in of_lost and bool((of_lost[RANGED] & of_lost["mean"].notna()).any())
-    left = "median of the k runs left" if median else "k runs left"
-    why = "diverged" if "missing" not in of_lost or not of_lost["missing"].any() else "diverged or have no value"
-    made: dict[str, Artist] = {
-        "percent": Line2D([], [], linestyle="none", label="numbers: percent"),
-        "framed": Patch(facecolor="white", edgecolor="black", linewidth=1.2, label=framed),
-        "lost": Line2D([], [], linestyle="none", label=f"(k): {left}, the others {why}"),
-        "some": Patch(
-            **{**OVERLAYS["some"], "facecolor": "#A6A6A6", "linewidth": 0}, label="at least half, not all, have a value"
-        ),
-        "faint": Patch(facecolor="#F9DCB8", label="faded: fewer than half have a value"),
-        "diverged": Patch(hatch=HATCHES["diverged"], **hatched, label="all diverged"),
-        "without": Patch(hatch=HATCHES["without"], **hatched, label="no run has a value"),
-        "grey": Patch(facecolor=UNKNOWN, label="at least half begin with a dead layer"),
-    }
-    return [one for name, one in made.items() if name in occurring]
-
-
-def span_of(numbers: set[int]) -> str:
-    """Write which numbers there are.
-
-    >>> span_of({3}), span_of({3, 20}), span_of(set())
-    ('3', '3 to 20', '')
-    """
-    if not numbers:
-        return ""
-    least, most = min(numbers), max(numbers)
-    return f"{least}" if least == most else f"{least} to {most}"
 
 
 def fitting(side: Sequence[Any], cell: float) -> list[int]:

@@ -29,15 +29,15 @@ from actlab.analysis.axis_scales import depth_axis
 from actlab.analysis.deviations import reaches_not
 from actlab.analysis.drawings import WHEN, Spec
 from actlab.analysis.looks import LineStyle
-from actlab.analysis.of_trained import partly
-from actlab.analysis.point_intervals import RING, RINGED, dots, panels_of
+from actlab.analysis.of_trained import partly, untrained
+from actlab.analysis.point_intervals import KEYS, NONE, RING, RINGED, dots, panels_of
 from actlab.analysis.reaches import drawn
 from actlab.measures import DECADES_PER_LAYER, about
 
 AS_THEORY = ": measured (points), predicted (dashed)"
-RUN = "hollow: one run, where some runs of a setting trained and others did not"
+RUN = "small: one run, where some runs of a setting trained and others did not"
 ONE_RUN: dict[str, Any] = {
-    **{"color": "#444444", "marker": "o", "markerfacecolor": "white", "markersize": 4.0, "linestyle": "none"},
+    **{"color": "#444444", "marker": "o", "markersize": 2.4, "markeredgewidth": 0.0, "linestyle": "none"},
 }
 UNDER = "wide: a line on which another lies"
 UNDER_POINT = "large: a point on which another lies"
@@ -81,8 +81,11 @@ def named_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
                 keys |= {RUN: ONE_RUN} if one_by_one(line).any() else {}
                 wide = wider(under.get(value, 0))
                 draw_beside(axes, drawn_line, x, looks[value], is_predicted(rows), min(BAND, 0.9 / len(values)), **wide)
-                some = line[partly(line)]
+                some, none = line[partly(line)], line[untrained(line)]
                 axes.plot(some[x], some["mean"], color=looks[value].colour, **RING)
+                hollow = KEYS[NONE] | {"color": looks[value].colour, "marker": looks[value].marker or "o"}
+                axes.plot(none[x], none["mean"], **hollow)
+                keys |= {NONE: {"color": "#444444", **KEYS[NONE]}} if len(none) else {}
                 keys |= {f"ringed: {RINGED}": {"color": "#444444", **RING}} if len(some) else {}
                 keys |= framed(axes, line, x, looks[value].colour)
                 last = line.sort_values(x)["mean"].dropna().iloc[-1] if not runs else float(np.median(runs))
@@ -201,5 +204,5 @@ def draw_beside(
     if not theory:
         curve(axes, line, x, look, True, alpha, **more)
         return
-    points(axes, line, x, look, more.get("markersize", MARKER))
+    points(axes, line, x, look, more.get("markersize", MARKER), aside=more.get("aside", 0.0))
     predicted(axes, line, x, look.colour)

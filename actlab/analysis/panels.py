@@ -4,13 +4,15 @@ Nothing here computes a statistic. Every kind of figure has its function; ``rend
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
@@ -47,6 +49,7 @@ from actlab.analysis.drawings import (
     DOTS,
     FACETS,
     GRID,
+    LINEAR_TO_1,
     MAP,
     MULTIPLES,
     NAMED_LINES,
@@ -195,8 +198,8 @@ def some_of(panel: pd.DataFrame, lines: str, several: bool) -> list[str]:
 def grid_of_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
     """Draw rows (``panels``) by ``columns``, in each panel a measure against ``x``, a line for each of ``lines``.
 
-    Layers are coloured by their place in the network, from the input (dark) to the output (light). Where theory is
-    drawn, it alone is dashed: lines of what was measured are solid, and told apart by markers.
+    Layers are coloured in the order of those that a panel has, from the input (dark) to the output (light). Where
+    theory is drawn, it alone is dashed: lines of what was measured are solid, and told apart by markers.
     """
     lines, theory = spec.lines, is_predicted(frame)
     down, across = list(dict.fromkeys(frame[spec.panels])), list(dict.fromkeys(frame[spec.columns]))
@@ -217,9 +220,11 @@ def grid_of_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
     for axes in set(places.flat) - set(grid.flat):
         axes.set_visible(False)
     panel_of: Any
+    far = [far_in_row(spec, frame[frame[spec.panels] == one]) for one in down]
     for (i, j), panel_of in np.ndenumerate(grid):
-        if j:
-            panel_of.sharey(grid[i, 0])
+        first = next(place for place, other in enumerate(across) if other not in far[i])
+        if across[j] not in far[i] and j != first:
+            panel_of.sharey(grid[i, first])
         if i:
             panel_of.sharex(grid[0, j])
     covered = cut = crowded = False
@@ -227,27 +232,30 @@ def grid_of_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
     many = len(values) > MOST_WIDE and lines != "layer"
     for i, one in enumerate(down):
         of_row = with_range_of_seeds(frame[frame[spec.panels] == one])
-        log = of_row["measure"].iloc[0] in spec.log
+        log, said = of_row["measure"].iloc[0] in spec.log, ""
         top = cut_at(drawn(of_row)) if log and spec.x == "step" else math.inf
+        shared = next(grid[i, j] for j, other in enumerate(across) if other not in far[i])
         if log:
-            log_scale(grid[i, 0], drawn(of_row).clip(upper=top))
-            grid[i, 0].set_ylim(top=top if math.isfinite(top) else None)
+            log_scale(shared, drawn(of_row[~of_row[spec.columns].isin(far[i])]).clip(upper=top))
+            shared.set_ylim(top=top if math.isfinite(top) else None)
+            for other in far[i]:
+                log_scale(grid[i, across.index(other)], drawn(of_row[of_row[spec.columns] == other]))
         else:
-            of_shares(grid[i, 0], str(of_row["measure"].iloc[0]), drawn(frame) if spec.fitted else None)
+            of_shares(shared, str(of_row["measure"].iloc[0]), drawn(frame) if spec.fitted else None)
         if SCALE[0] in of_row and not log and of_row[list(SCALE)].notna().all(axis=None):
-            grid[i, 0].set_ylim(*padded([(float(of_row[SCALE[0]].min()), float(of_row[SCALE[1]].max()))]))
-        if not log:  # last: it sets limits of its own
-            pressed_scale(grid[i, 0], drawn(of_row))
+            shared.set_ylim(*padded([(float(of_row[SCALE[0]].min()), float(of_row[SCALE[1]].max()))]))
+        if not log and pressed_scale(shared, drawn(of_row)):  # last: it sets limits of its own
+            said = f" ({LINEAR_TO_1})"
         for j, other in enumerate(across):
             axes = grid[i, j]
             panel = of_row[of_row[spec.columns] == other]
-            if lines == "layer":
+            if lines == "layer" and len(panel):
                 looks = looks_of(lines, sorted(panel[lines].unique()), spec.looks)
             under = beneath(axes, panel, spec.x, lines) if lines != "layer" and panel["mean"].notna().any() else {}
             crowded |= many and bool(under)
             under = {} if many else under
             covered |= bool(under)
-            for value in values:
+            for k, value in enumerate(values):
                 line = panel[panel[lines] == value]
                 if len(line):
                     marker = "o" if lines == "layer" else looks[value].marker
@@ -255,6 +263,8 @@ def grid_of_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
                     small |= {"markerfacecolor": "white"} if untrained(line).any() and lines != "layer" else {}
                     small |= {"markevery": 1 if theory else max(len(line) // MARKED, 1)} if lines != "layer" else {}
                     small |= seen_beneath(under.get(value, 0), small) | (THIN if many else {})
+                    if spec.x == "depth" and is_predicted(of_row) and len(values) <= FEW_BESIDE:
+                        small["aside"] = BESIDE * (k - (len(values) - 1) / 2)
                     cut |= mark_cut(axes, line, spec.x, top, looks[value].colour)
                     zeros |= mark_underflows(axes, line, spec.x, looks[value].colour) if log else {}
                     if "each" in line:
@@ -269,8 +279,8 @@ def grid_of_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
                 at = {"transform": axes.transAxes, "ha": "right", "va": "top", "fontsize": 7, "color": "#555555"}
                 some = "none trained" if untrained(panel).any() else panel[TRAINED].iloc[0] if TRAINED in panel else ""
                 axes.text(0.98, 0.98, some, **at)
-            if i == 0 or folds > 1:
-                axes.set_title(f"{words(spec.columns)} {setting(other)}")
+            head = [f"{words(spec.columns)} {setting(other)}"] * (i == 0 or folds > 1) + [OWN] * (other in far[i])
+            axes.set_title(" – ".join(head))
             if ticks:
                 depth_axis(axes, ticks, spec.x)
             elif spec.x == "layer" and len(panel):
@@ -279,14 +289,13 @@ def grid_of_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
                 axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
             last = i == len(down) - 1 and j + columns >= len(across)
             axes.set_xlabel(about(spec.x).axis if last else "")
-            axes.tick_params(labelleft=j % columns == 0, labelbottom=last or (spec.x == "layer" and folds > 1))
+            own_or_shared(axes, other, far[i], across[j - j % columns : j])
+            axes.tick_params(labelbottom=last or (spec.x == "layer" and folds > 1))
             if j % columns == 0:
-                axes.set_ylabel(spec.labels.get(one, title(one)))
+                axes.set_ylabel(spec.labels.get(one, title(one)) + said)
     if lines == "layer":
-        colours = style.sequence(range(3)).values()
-        names = zip(("first layer", "middle", "last layer"), colours, strict=True)
-        handles = [Line2D([], [], label=name, color=colour, linewidth=2) for name, colour in names]
-        legend(figure, [*handles, Line2D([], [], label="where all layers begin", **START)], "")
+        bar_of_places(figure, list(grid.flat))
+        legend(figure, [Line2D([], [], label="where all layers begin", **START)], "")
         return figure
     ends = not theory or ("at" in frame and bool((frame["at"] == "final").any()))
     line_of: dict[str, Any] = {"markersize": 4, **({} if ends else {"linestyle": "none"})}
@@ -309,6 +318,20 @@ def grid_of_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
         handles += keys_of_theory(ends, {"linestyle": style.DASHES["dotted"]} if gaps else {}, some=reaches_not(frame))
     legend(figure, handles, "" if lines == "activation" else words(lines))
     return figure
+
+
+def far_in_row(spec: Spec, of_row: pd.DataFrame) -> set[Any]:
+    """Choose the panel of a row whose layers lose so many decades that its scale would press all others flat."""
+    if spec.x != "layer" or of_row["measure"].iloc[0] not in spec.log:
+        return set()
+    heights = {other: drawn(panel) for other, panel in of_row.groupby(spec.columns)}
+    return far_out({other: np.log10(of.where(of > 0)) for other, of in heights.items()}, few=2)
+
+
+def bar_of_places(figure: Figure, panels: Sequence[Axes]) -> None:
+    """Draw below a picture which colours layers have, in the order of those that a panel has."""
+    bar = figure.colorbar(ScalarMappable(Normalize(0, 1), style.places()), ax=panels, **BAR)
+    bar.set_ticks([0.0, 1.0], labels=["first layer", "last layer"])
 
 
 def seen_beneath(upon: int, look: Mapping[str, Any]) -> dict[str, Any]:
@@ -352,6 +375,9 @@ MOST_WIDE = 5
 """Of so many lines those are wide on which others lie: of more, wide ones leave nothing to see."""
 THIN: dict[str, Any] = {"markersize": 2.0, "linewidth": 0.75}
 CROWDED = "thin: many lines, some on one another"
+BAR: Mapping[str, Any] = {"location": "bottom", "fraction": 0.02, "aspect": 40, "shrink": 0.6, "pad": 0.02}
+FEW_BESIDE, BESIDE = 4, 4.5
+"""Of so many lines of points those of one place stand a little aside of one another: how far, in typographic points."""
 WIDE_BAND = 2.0
 """How many times as high as all others together a panel of an axis of equal steps is that has a scale of its own."""
 START: dict[str, Any] = {"color": "#777777", "linewidth": 0.9, "linestyle": style.DASHES["dotted"]}

@@ -30,7 +30,7 @@ from actlab.analysis.drawings import RANGED, SCALE, WHEN, Spec, in_order
 from actlab.analysis.layout import number, records, setting, words
 from actlab.analysis.looks import LineStyle
 from actlab.analysis.maps import UNKNOWN
-from actlab.analysis.of_trained import TRAINED
+from actlab.analysis.of_trained import NONE_TRAINED, TRAINED
 from actlab.analysis.reaches import padded, scales
 from actlab.measures import DECADES_PER_LAYER, about
 
@@ -40,13 +40,15 @@ BAND = "#F6F6F6"
 PLACE = "place"
 STRIP = 0.09  # of a panel's height, below all values: what has none
 LOST, MISSING = "all runs diverged", "no value"
-PARTLY, SEEDS, RINGED = "of those with a value", "one run each, where only some trained", "of those that trained"
+NONE, PARTLY = "hollow: no run trained", "half filled: of those with a value"
+SEEDS, RINGED = "one run each, where only some trained", "of those that trained"
 RING: dict[str, Any] = {"marker": "o", "linestyle": "none", "markersize": 7.0, "markerfacecolor": "none"}
 KEYS: Mapping[str, dict[str, Any]] = {
     "95 % interval": {"linewidth": 1.1},
     "range": {"linewidth": 1.1, "linestyle": style.DASHES["dashed"]},
-    SEEDS: {"marker": "o", "linestyle": "none", "markersize": 2.4, "markerfacecolor": "white"},
-    PARTLY: {"marker": "o", "linestyle": "none", "markersize": 4.0, "markerfacecolor": "white"},
+    SEEDS: {"marker": "o", "linestyle": "none", "markersize": 2.2, "markeredgewidth": 0.0},
+    NONE: {"marker": "o", "linestyle": "none", "markersize": 4.0, "markerfacecolor": "white"},
+    PARTLY: {"marker": "o", "linestyle": "none", "markersize": 4.0, "fillstyle": "left"},
     RINGED: RING,
     LOST: {"marker": "x", "linestyle": "none", "markersize": 4.0},
     MISSING: {"marker": "_", "linestyle": "none", "markersize": 5.0},
@@ -146,19 +148,19 @@ def strip(axes: Axes, nowhere: Sequence[tuple[float, str, LineStyle]]) -> None:
 
 
 def point(axes: Axes, x: float, row: Mapping[str, Any], look: LineStyle) -> set[str]:
-    """Draw an estimate with its interval, or range; hollow where some runs have no value. Return what occurs."""
+    """Draw an estimate with its interval, or range; hollow where no run trained. Return what occurs."""
     seen = set()
     if np.isfinite(row["low"]):
         key = "range" if row[RANGED] else "95 % interval"
         axes.plot([x, x], [row["low"], row["high"]], color=look.colour, marker="", **KEYS[key])
         seen.add(key)
-    some = row["diverged"] + row["missing"] > 0
-    face: dict[str, Any] = {"markerfacecolor": "white"} if some else {}
+    key = NONE if row.get(NONE_TRAINED) else PARTLY if row["diverged"] + row["missing"] > 0 else ""
+    face = {name: KEYS[key][name] for name in ("markerfacecolor", "fillstyle") if name in KEYS.get(key, {})}
     axes.plot([x], [row["mean"]], color=look.colour, marker=look.marker or "o", markersize=4.0, **face)
     if row.get(TRAINED):
         axes.plot([x], [row["mean"]], color=look.colour, **RING)
         seen.add(RINGED)
-    return seen | ({PARTLY} if some else set())
+    return seen | ({key} if key else set())
 
 
 UNFILLED = "x+|_1234"  # markers that are all edge

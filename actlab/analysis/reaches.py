@@ -103,7 +103,7 @@ def ends_of(rows: pd.DataFrame) -> tuple[float, float]:
     return float(heights.min()), float(heights.max())
 
 
-def far_out(heights: Mapping[Any, pd.Series], pressed: float = PRESSED) -> set[Any]:
+def far_out(heights: Mapping[Any, pd.Series], pressed: float = PRESSED, few: int = FEW) -> set[Any]:
     """Choose which of several panels lie too far out for one scale: ``those_far_out`` of their heights, log10 of norms.
 
     >>> logs = {name: pd.Series([-1.0, 0.0]) for name in ("relu", "tanh", "elu")}
@@ -112,7 +112,7 @@ def far_out(heights: Mapping[Any, pd.Series], pressed: float = PRESSED) -> set[A
     """
     known = {value: of[np.isfinite(of)] for value, of in heights.items()}
     ends = {value: (float(of.min()), float(of.max())) for value, of in known.items() if len(of)}
-    return those_far_out(ends, pressed)
+    return those_far_out(ends, pressed, few)
 
 
 def span_of(ends: Sequence[tuple[float, float]]) -> tuple[float, float]:
@@ -124,10 +124,10 @@ def span_of(ends: Sequence[tuple[float, float]]) -> tuple[float, float]:
     return min((low for low, _ in ends), default=0.0), max((high for _, high in ends), default=0.0)
 
 
-def those_far_out(ends: Mapping[Any, tuple[float, float]], pressed: float = PRESSED) -> set[Any]:
+def those_far_out(ends: Mapping[Any, tuple[float, float]], pressed: float = PRESSED, few: int = FEW) -> set[Any]:
     """Choose the few that lie so far out that a scale that holds them would press all others flat.
 
-    ``pressed`` is how many times as high as that of the others such a scale is.
+    ``pressed`` is how many times as high as that of the others such a scale is; of ``few`` one may be left out.
 
     >>> those_far_out({"relu": (-0.01, 0.01), "tanh": (-0.1, 0.0), "elu": (0.0, 0.1), "sigmoid": (-0.7, 0.1)})
     {'sigmoid'}
@@ -136,7 +136,7 @@ def those_far_out(ends: Mapping[Any, tuple[float, float]], pressed: float = PRES
     """
     left = sorted(ends, key=lambda value: max(map(abs, ends[value])))
     far: set[Any] = set()
-    most = len(left) // FEW
+    most = len(left) // few
     number = 1
     while len(far) + number <= most:
         (low, high), (low_of_others, high_of_others) = (

@@ -107,14 +107,15 @@ def name_beyond(axes: Axes, name: str, x: float, y: float) -> None:
     """Name a point on that side of it on which there are no others: away from 0, and towards the middle of the axes."""
     place = axes.transAxes.inverted().transform(axes.transData.transform((x, y)))[0]
     side = "left" if place < ASIDE else "right" if place > 1 - ASIDE else "center"
-    shift = {"left": -1, "right": 1, "center": 6}[side]
+    shift = {"left": 11, "right": -11, "center": 6}[side]
+    rise = math.copysign(8.0, y) if side == "center" else 0.0  # at an edge beside it: below it may be the axis
     look: dict[str, Any] = {
         "color": "#333333",
         "fontsize": 7,
         "ha": side,
-        "va": "top" if y < 0 else "bottom",
+        "va": "center" if not rise else "top" if y < 0 else "bottom",
         "zorder": 4,
     }
     look["path_effects"] = [withStroke(linewidth=2.0, foreground="white")]
     look["arrowprops"] = {"arrowstyle": "-", "color": "#555555", "linewidth": 0.6, "shrinkA": 0.0, "shrinkB": 1.5}
-    axes.annotate(name, (x, y), xytext=(shift, math.copysign(8.0, y)), textcoords="offset points", **look)
+    axes.annotate(name, (x, y), xytext=(shift, rise), textcoords="offset points", **look)

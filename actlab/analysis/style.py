@@ -11,7 +11,7 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import to_hex
+from matplotlib.colors import ListedColormap, to_hex
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 from PIL import Image
@@ -32,6 +32,14 @@ def line(look: LineStyle) -> dict[str, Any]:
     return {"color": look.colour, "marker": look.marker, "linestyle": DASHES[look.dash]}
 
 
+LIGHTEST = 0.85  # of viridis: beyond it lines are too light on white
+
+
+def places() -> ListedColormap:
+    """Make the colours that ``sequence`` takes from, the darkest at 0 and the lightest at 1."""
+    return ListedColormap(mpl.colormaps["viridis"](np.linspace(0.0, LIGHTEST, 256)))
+
+
 def sequence(values: Iterable[float]) -> dict[float, str]:
     """Give each value of an ordered quantity (depth, layer) a colour: dark for small, light for large.
 
@@ -39,7 +47,7 @@ def sequence(values: Iterable[float]) -> dict[float, str]:
     True
     """
     ordered = sorted(set(values))
-    shades = mpl.colormaps["viridis"](np.linspace(0.0, 0.85, max(len(ordered), 2)))
+    shades = mpl.colormaps["viridis"](np.linspace(0.0, LIGHTEST, max(len(ordered), 2)))
     return {value: to_hex(rgba) for value, rgba in zip(ordered, shades, strict=False)}
 
 

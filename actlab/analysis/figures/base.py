@@ -9,7 +9,7 @@ import numpy as np
 
 from actlab.analysis.cells import Cells, cell_keys
 from actlab.analysis.deviations import BAND, PREDICTED, WITHIN, is_predicted, means_note, reasons_note, with_predictions
-from actlab.analysis.drawings import FRAMED, NAMED, evenly
+from actlab.analysis.drawings import FRAMED, INSTEAD, NAMED, evenly
 from actlab.analysis.escaping import code, plain
 from actlab.analysis.estimates import columns_of, in_one_form, long, summarise
 from actlab.analysis.intervals import NO_INTERVAL
@@ -126,6 +126,28 @@ def marked_untrained(frame: pd.DataFrame, how: str) -> str:
     'Hollow: of cells of which no run trained.'
     """
     return f"{how}: of cells of which no run trained." if untrained(frame).any() else ""
+
+
+def ranges_where_intervals_mislead(frame: pd.DataFrame, values: pd.DataFrame, cells: Cells) -> pd.DataFrame:
+    """Put median and range into the place of intervals that reach to what cannot be.
+
+    Runs of which none trained have learned in part, each as far as it came: the interval of the mean of so skewed a
+    sample may lie below anything that the activation can give. So may one that reaches across 0 where all runs lie on
+    one side of it.
+
+    Args:
+        frame: estimates with ``at`` and ``layer``.
+        values: of each run, that they are of.
+        cells: the study's.
+    """
+    by = [*cell_keys(cells), "measure", "at", "layer"]
+    each = values.merge(cells.selected[["run", *cell_keys(cells)]], on="run").groupby(by, dropna=False)["value"]
+    runs = frame[by].merge(each.agg(["median", "min", "max"]).reset_index(), "left", on=by).set_axis(frame.index)
+    across = ((frame["low"] < 0) & (runs["min"] >= 0)) | ((frame["high"] > 0) & (runs["max"] <= 0))
+    misleads = frame["low"].notna() & runs["median"].notna() & ~partly(frame) & (untrained(frame) | across)
+    instead = dict(zip(INSTEAD.values(), ("median", "min", "max"), strict=True))
+    ranges = {name: runs[of].where(misleads, frame[name]) for name, of in instead.items()}
+    return frame.assign(**{name: frame[name].mask(misleads) for name in ("low", "high")}, **ranges)
 
 
 def legend_of_theory(frame: pd.DataFrame, cells: Cells) -> str:

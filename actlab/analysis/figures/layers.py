@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from actlab.analysis.cells import Cells, cell_keys
-from actlab.analysis.drawings import GRID, TILES, WHEN, Drawing, Spec, drawing, subject
+from actlab.analysis.drawings import GRID, LINEAR_TO_1, TILES, WHEN, Drawing, Spec, drawing, pressed_flat, subject
 from actlab.analysis.estimates import (
     at_both_ends,
     available,
@@ -21,6 +23,7 @@ from actlab.analysis.figures.base import (
     of_kept_layers,
     of_those_trained,
     one_depth,
+    ranges_where_intervals_mislead,
     thin_layers,
     without_logarithm,
 )
@@ -33,6 +36,13 @@ from actlab.measures import GEOMETRIC, about
 from actlab.naming import counted
 
 FEWEST = 4  # layers and records that make a map
+RANGES = (
+    "Where no run trained, and where an interval would reach to a side of 0 on which no run is: median and range "
+    "(dashed)."
+)
+OWN_SCALE = "A panel that would press all others of its row flat has its own scale, on grey."
+PRESSED = f"Where it says *{LINEAR_TO_1}*, an axis has decades beyond, since a few values would press all others flat."
+HEIGHTS_DRAWN = ["mean", "low", "high"]
 
 
 @figure
@@ -42,7 +52,8 @@ def moments(cells: Cells) -> Drawing | None:
     if not measures:
         return None
     values = thin_layers(at_both_ends(cells.layers, cells.selected, measures), cells, 12)
-    frame = intervals(values, cells, ["measure", "at", "layer"], trained=True)
+    whole = intervals(values, cells, ["measure", "at", "layer"], trained=True)
+    frame = ranges_where_intervals_mislead(whole, values, cells)
     # All of one measure, then all of the next: so the panels come.
     frame = frame.sort_values("measure", kind="stable").reset_index(drop=True)
     frame["panel"] = frame["measure"] + "," + frame["at"]
@@ -59,14 +70,20 @@ def moments(cells: Cells) -> Drawing | None:
         most=MOST_DEPTHS,
     )
     said = [
-        f"{mean_of(frame)}.",
+        f"{mean_of(whole)}.",
+        RANGES * bool((frame["low"].isna() & whole["low"].notna()).any()),
         marked_untrained(frame, "Hollow"),
         legend_of_theory(frame, cells),
         of_kept_layers(cells),
         of_those_trained(frame, cells),
+        OWN_SCALE * bool(geometric and frame["depth"].nunique() > 1),
     ]
     caption = " ".join(["Over units and probe rows.", *filter(None, said)])
-    return drawing(cells, frame, spec, "Mean and variance of activations by layer", caption)
+    made = drawing(cells, frame, spec, "Mean and variance of activations by layer", caption)
+    rows = pd.concat(made.pages.values())
+    linear = rows[~rows["measure"].isin(geometric)].melt("panel", HEIGHTS_DRAWN).groupby("panel")["value"]
+    pressed = any(pressed_flat(heights) for _, heights in linear)
+    return replace(made, caption=f"{made.caption} {PRESSED}") if pressed else made
 
 
 @figure(default=False)
@@ -121,7 +138,12 @@ def learned_parameters(cells: Cells) -> Drawing | None:
         return None
     frame["panel"] = frame["activation"] + ": " + frame["measure"]
     spec = Spec(GRID, x="step", lines="layer", panels="panel", columns="depth")
-    caption = f"{mean_of(frame)}, of means over units where each has its own. At most 8 layers are drawn. Pictures "
-    caption += "of the same parameter have one scale."
+    deepest = frame[frame["depth"] == frame["depth"].max()]
+    named = ", ".join(str(one) for one in sorted(deepest["layer"].unique()))
+    caption = (
+        f"{mean_of(frame)}, of means over units where each has its own. At most 8 layers are drawn, dark to light in "
+        f"their order: at depth {deepest['depth'].iloc[0]} these are {named}. Pictures of the "
+        "same parameter have one scale."
+    )
     caption = f"{caption} {of_those_trained(frame, cells)}".strip()
     return drawing(cells, frame, spec, "Learned parameters over training", caption)

@@ -6,7 +6,20 @@ import math
 
 from actlab.analysis import bimodal
 from actlab.analysis.cells import Cells, cell_keys
-from actlab.analysis.drawings import DOTS, FRAMED, GRID, MAP, NAMED_LINES, TILES, Drawing, Spec, drawing, subject
+from actlab.analysis.drawings import (
+    COUNTED,
+    DOTS,
+    FRAMED,
+    GRID,
+    MAP,
+    NAMED_LINES,
+    OF_THEM,
+    TILES,
+    Drawing,
+    Spec,
+    drawing,
+    subject,
+)
 from actlab.analysis.estimates import long, summarise
 from actlab.analysis.figures.base import (
     MARKS,
@@ -22,8 +35,8 @@ from actlab.analysis.figures.base import (
 )
 from actlab.analysis.intervals import FEWEST
 from actlab.analysis.layout import words
-from actlab.analysis.notes import mean_of, span
-from actlab.analysis.of_trained import TRAINED, summarise_trained
+from actlab.analysis.notes import mean_of
+from actlab.analysis.of_trained import NONE_TRAINED, TRAINED, summarise_trained, with_none_trained
 from actlab.analysis.outscored import of_selection, with_outscored
 from actlab.analysis.parts import figure
 from actlab.analysis.tables import gradients
@@ -32,7 +45,7 @@ from actlab.analysis.tables.base import order, without
 from actlab.later import pd
 from actlab.measures import about
 
-OF_ERRORS = "The axis has equal steps for equal ratios of errors: from .9 to .95 as far as from .95 to .975."
+OF_ERRORS = "The axis has equal steps for equal ratios of errors (from .9 to .95 as far as from .95 to .975)."
 MOST_FOLLOWED, MOST_BESIDE = 5, 80
 """Lines that an eye can follow where they cross, and points that a picture has room for beside one another."""
 CHANCE = "Dotted: chance, the share of the test rows that the most frequent class of the training rows has."
@@ -46,9 +59,10 @@ def accuracy_by_depth(cells: Cells) -> Drawing | None:
     beside = lines > MOST_FOLLOWED and depths > 1 and lines * depths <= MOST_BESIDE
     spec = Spec(DOTS if beside else NAMED_LINES, x="depth", lines=subject(cells), looks=cells.looks)
     scale = f" ({tables.LOSS_SCALE})" if (table.frame["measure"] == "test_loss").any() else ""
-    frame, apart = with_outscored(with_chance(with_seeds(table.frame, cells), cells), cells), ""
+    final = with_none_trained(with_seeds(table.frame, cells), cells.selected, cell_keys(cells))
+    frame, apart = with_outscored(with_chance(final, cells), cells), ""
     if (frame["seeds"] != "").any():
-        apart = " Where some runs trained and others did not, each run is a hollow point" + (
+        apart = " Where some runs trained and others did not, each run is a small point" + (
             "." if beside else ": no line leads through what lies between."
         )
     said = of_selection(cells)
@@ -56,6 +70,7 @@ def accuracy_by_depth(cells: Cells) -> Drawing | None:
     caption = " ".join(
         [
             f"Final metric on the test split{scale}. {estimates}.{apart}",
+            *filter(None, [marked_untrained(frame, "Hollow")]),
             *([OF_ERRORS] if (frame["measure"] == "test_accuracy").any() else []),
             *([CHANCE] if "chance" in frame else []),
             *([f"{said[0].upper()}{said[1:]}."] if said else []),
@@ -102,9 +117,35 @@ def trained_by_depth(cells: Cells) -> Drawing | None:
     table = tables.trained(cells)
     if table is None or cells.selected["depth"].nunique() < 2:
         return None
-    frame = table.frame.drop(columns=["deepest_trained_depth", "at_grid_end"])
+    frame = with_counts(table.frame.drop(columns=["deepest_trained_depth", "at_grid_end"]))
     caption = "Share of runs whose final training loss is at most half of the best constant predictor's."
     return drawing(cells, frame, Spec(MAP, x="depth", lines=subject(cells)), table.title, caption)
+
+
+def with_counts(shares: pd.DataFrame) -> pd.DataFrame:
+    """Add to shares of few runs how many these are, of how many.
+
+    >>> with_counts(pd.DataFrame({"mean": [1 / 3, 0.95], "n": [3, 20]}))["counted"].tolist()
+    [1.0, nan]
+    """
+    few = (shares["n"] > 0) & (shares["n"] < FEWEST)
+    counts = {COUNTED: (shares["mean"] * shares["n"]).round(), OF_THEM: shares["n"].astype(float)}
+    return shares.assign(**{name: number.where(few) for name, number in counts.items()})
+
+
+def counts_alone(frame: pd.DataFrame) -> pd.DataFrame:
+    """Let all cells of a map of shares say how many runs trained, where a key can say of how many.
+
+    So it can where all have as many, or those at the selected rate, and all others; not of how many then stands in no
+    cell.
+    """
+    trained = frame["measure"] == "trained"
+    few = trained & frame[COUNTED].notna()
+    sizes = frame[trained].groupby(frame.get(FRAMED, trained))["runs"].nunique()
+    if not few.any() or (sizes > 1).any():
+        return frame
+    counts = (frame["mean"] * frame["n"]).round().where(trained)
+    return frame.assign(**{COUNTED: counts, OF_THEM: math.nan})  # type: ignore[arg-type]
 
 
 @figure
@@ -115,21 +156,22 @@ def trained_by_rate(cells: Cells) -> Drawing | None:
     keys = cell_keys(cells, cells.keys)
     metric = "test_accuracy" if (cells.runs["task"] == "classification").all() else "test_loss"
     runs = cells.runs.assign(trained=cells.runs["trained"].astype(float))
-    shares = summarise(long(runs[["run", "trained"]], ["trained"]), cells.runs, keys, own=cells.own)
+    shares = with_counts(summarise(long(runs[["run", "trained"]], ["trained"]), cells.runs, keys, own=cells.own))
     came_to = summarise_trained(long(runs[["run", metric]], [metric]), cells.runs, keys, cells.own)
+    came_to = with_none_trained(came_to, cells.runs, keys)
     came_to["runs"] = came_to[keys].merge(shares[[*keys, "runs"]], on=keys)["runs"]
     frame = order(pd.concat([shares, came_to], ignore_index=True), cells, keys, [])
     frame = frame.sort_values("measure", key=lambda column: column != "trained", kind="stable").reset_index(drop=True)
     frame = frame.assign(median=math.nan)  # few runs or many: one map has one statistic
-    frame = with_selected(frame, cells)
+    frame = frame.assign(**{NONE_TRAINED: frame[NONE_TRAINED].eq(True)}) if NONE_TRAINED in frame else frame
+    frame = counts_alone(with_selected(frame, cells))
     others = without(cells.keys, "learning_rate")
     frame, panels, shown = in_one_picture(frame, subject(cells, others), without(others, "depth"), 10)
-    of_those = {metric: f"{about(metric).words} of these"}
-    spec = Spec(TILES, x="learning_rate", lines="depth", panels=panels, labels=of_those)
+    spec = Spec(TILES, x="learning_rate", lines="depth", panels=panels, labels={metric: about(metric).words})
     caption = (
         "Share of seeds whose final training loss is at most half of the best constant predictor's, and beside it the "
-        f"mean final {words(metric)} of those, or where none trained of those that did not diverge, at every learning "
-        f"rate; {span(shares['runs'])} runs each. {MARKS}{SELECTED * (FRAMED in frame)}"
+        f"mean final {words(metric)} of those that trained, at every learning rate. Where none did, the cell is not "
+        f"filled, and the mean is of all that did not diverge. {MARKS}{SELECTED * (FRAMED in frame)}"
     )
     return drawing(
         cells,
@@ -182,15 +224,15 @@ def intervals_by_depth(cells: Cells) -> Drawing | None:
     if slopes is not None:
         own = slopes.frame[slopes.frame["measure"] == "vanishing_slope"].assign(seeds="")
         parts.append(own[[name for name in (*final, TRAINED) if name in own]])
-    frame = pd.concat(parts, ignore_index=True)
+    frame = with_none_trained(pd.concat(parts, ignore_index=True), cells.selected, cell_keys(cells))
     frame = frame.assign(**{TRAINED: frame[TRAINED].fillna("")}) if TRAINED in frame else frame
     spec = Spec(DOTS, x="depth", lines=subject(cells), looks=cells.looks)
     lacking = (frame["diverged"] + frame["missing"] > 0) & (frame["n"] > 0)
-    hollow = "; hollow where some runs have no value" * bool(lacking.any())
+    some = "; half filled where some runs have no value" * bool(lacking.any())
     undefined = "; a slope is defined from depth 3 on" * (len(parts) > 1 and int(frame["depth"].min()) < 3)
     below = f" Below the axis stand cells without any{undefined}." * bool((frame["n"] == 0).any())
-    caption = f"{estimates_of(frame).replace('dashed edges', 'dashed')}{hollow}.{below}"
+    caption = f"{estimates_of(frame).replace('dashed edges', 'dashed')}{some}.{below}"
     caption += f" {CHANCE}" * ("chance" in frame)
-    caption = f"{caption} {some_trained(frame, cells)}".strip()
+    caption = " ".join(filter(None, [caption, some_trained(frame, cells), marked_untrained(frame, "Hollow")]))
     caption += f" {OF_ERRORS}" * bool((frame["measure"] == "test_accuracy").any())
     return drawing(cells, frame, spec, "Estimates with their intervals, by depth", caption)

@@ -8,7 +8,20 @@ from dataclasses import replace
 
 from actlab.analysis.cells import Cells, cell_keys, sort_rows
 from actlab.analysis.deviations import BAND, PREDICTED, is_predicted, outside_sentence, reaches_not, reasons_of
-from actlab.analysis.drawings import FACETS, FRAMED, GREYED, NAMED, NAMED_LINES, TILES, Drawing, Spec, drawing, subject
+from actlab.analysis.drawings import (
+    BORN_DEAD,
+    COUNTED,
+    FACETS,
+    FRAMED,
+    NAMED,
+    NAMED_LINES,
+    OF_THEM,
+    TILES,
+    Drawing,
+    Spec,
+    drawing,
+    subject,
+)
 from actlab.analysis.escaping import plain
 from actlab.analysis.estimates import available, long, records_at, summarise
 from actlab.analysis.figures.base import (
@@ -36,6 +49,12 @@ from actlab.later import pd
 
 ALIKE = 0.05
 """Shares of units that look the same on two maps."""
+MOST_COUNTED = 99
+"""Units that are a count; the share of more is a percentage."""
+FEW_UNITS = (
+    f"Of fewer than {FEWEST} runs that ever had a dead unit, and of at most {MOST_COUNTED} such units together, these "
+    "are counted: 1/4 is one unit alive again, of four."
+)
 OF_INIT = {"weight_gain": "gain ", "bias_init": "bias "}
 
 
@@ -174,8 +193,13 @@ def by_depth_and_rate(cells: Cells, measure: str, title: str) -> Drawing | None:
     if frame["activation"].nunique() == 1:
         title = f"{title}: {frame['activation'].iloc[0]}"
     frame = with_born_dead(frame, cells, keys)
-    if GREYED in frame and frame[GREYED].any():
-        said.append("Grey: at least half of the networks have a wholly dead layer as they are drawn; no rate mends it.")
+    if BORN_DEAD in frame and frame[BORN_DEAD].any():
+        said.append(
+            "Crossed: at least half of the networks have a wholly dead layer as they are drawn; no rate mends it."
+        )
+    if measure == "revival_rate" and "width" in cells.runs:
+        frame = with_units(frame, cells, keys)
+        said += [FEW_UNITS] * bool(frame[COUNTED].notna().any())
     whole, again = frame, ""
     if measure == "weak_fraction":
         frame, again = unlike_dead(frame, cells, keys)
@@ -202,6 +226,21 @@ def at_the_end(cells: Cells, measure: str) -> pd.DataFrame:
         ever = rows["ever_dead_fraction"]
         rows = rows.assign(revival_rate=rows["revived_fraction"] / ever.where(ever > 0))[["run", measure]]
     return long(rows, [measure])
+
+
+def with_units(frame: pd.DataFrame, cells: Cells, keys: Sequence[str]) -> pd.DataFrame:
+    """Add to revival rates of few runs how many units are alive again, of how many once dead.
+
+    A percentage of two units says no more than that.
+    """
+    rows = records_at(cells.steps, cells.runs, "final", made_of("revival_rate"))
+    rows = rows.merge(cells.runs[["run", "width", *keys]], on="run")
+    names = {COUNTED: "revived_fraction", OF_THEM: "ever_dead_fraction"}
+    units = {name: (rows[of] * rows["width"] * rows["depth"]).round() for name, of in names.items()}
+    sums = rows.assign(**units).groupby(list(keys), dropna=False)[list(names)].sum().reset_index()
+    out = frame.merge(sums, "left", on=list(keys))
+    few = (out["n"] > 0) & (out["n"] < FEWEST) & (out[OF_THEM] <= MOST_COUNTED)
+    return out.assign(**{name: out[name].where(few) for name in names})
 
 
 def unlike_dead(frame: pd.DataFrame, cells: Cells, keys: Sequence[str]) -> tuple[pd.DataFrame, str]:
@@ -236,4 +275,4 @@ def with_born_dead(frame: pd.DataFrame, cells: Cells, keys: Sequence[str]) -> pd
     if "network_dead" not in cells.steps:
         return frame
     out = frame.merge(begin_dead(cells, keys), on=list(keys), how="left")
-    return out.assign(**{GREYED: out["born_with_dead_layer"] >= HALF})
+    return out.assign(**{BORN_DEAD: out["born_with_dead_layer"] >= HALF})

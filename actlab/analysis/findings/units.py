@@ -132,7 +132,7 @@ def deaths(cells: Cells, tables: Tables) -> Finding | None:
 
 
 def half_begin_dead(cells: Cells, frame: pd.DataFrame) -> pd.Series:
-    """Say which cells have a wholly dead layer before training in half of the runs, as the figure greys them."""
+    """Say which cells have a wholly dead layer before training in half of the runs, as the figure crosses them out."""
     keys = [key for key in cell_keys(cells, cells.keys) if key in frame]
     if "network_dead" not in cells.steps or not len(frame):
         return pd.Series(False, index=frame.index)
