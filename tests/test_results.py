@@ -8,6 +8,7 @@ import pytest
 
 import actlab
 from actlab import cli, trials
+from actlab.analysis.verdicts import FIGURES
 from actlab.engine import train_study
 from actlab.engine.scheduling import missing_runs
 from actlab.engine.store import Stored
