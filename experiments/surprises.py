@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from actlab.analysis.findings.decided import stored
-from actlab.analysis.surprises import RULE, sentence, surprising
+from actlab.analysis.surprises import lead, sentence, surprising
 from actlab.analysis.verdicts import count
 from actlab.naming import counted
 
@@ -19,7 +19,7 @@ def surprises(trial: Path, folder: str) -> str:
     lines = [f"- {sentence(one, f'{folder}/report.md')}" for one in surprising(verdicts)]
     head = (
         f"**{counted(len(verdicts), 'verdict')} on what is taught of nine activations**, some on the same runs: "
-        f"{count(verdicts)}. Of what was measured, those that surprise most ({RULE}):"
+        f"{count(verdicts)}. {lead(len(lines))}"
     )
     end = f"[All of them]({folder}/report.md), each with its rule, numbers, figure, and the command that reruns it."
     return "\n\n".join([head, "\n".join(lines), end])

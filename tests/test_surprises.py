@@ -71,9 +71,9 @@ def test_a_line_has_the_claim_the_number_its_interval_and_a_link(tmp_path):
     part = Part("mine", "digits", "", "", (one,))
     write_table(table([part], {"L2": "it is crucial"}), tmp_path / "tables")  # as a trial has it
     text = surprises(tmp_path, "results/claims")
-    sides = "it holds at adam: 0.300 [0.250, 0.350]; it does not at sgd: 0 [−0.100, 0.100]"
+    sides = "it holds at adam: 0.300 [0.250, 0.350]; it does not at sgd: 0.00 [−0.10, 0.10]"
     assert f"“says L2a” is **true only under some conditions**: {sides}, where" in text
-    assert "the claim needs at least 0.2 (a gain; [L2a](results/claims/report.md#l2a))" in text
+    assert "where at least 0.2 is claimed (a gain; [L2a](results/claims/report.md#l2a))" in text
     assert "**1 verdicts" not in text
 
 
@@ -82,5 +82,4 @@ def test_what_is_doubted_of_a_selection_is_said_behind_what_the_number_is():
         "M2d", "mish", CONTRADICTED, evidence="a gain; least favourable: adam; to doubt: another rate scores better"
     )
     text = sentence(one, "results/report.md")
-    assert "measured at adam: " in text
-    assert "(a gain; to doubt: another rate scores better; [M2d](results/report.md#m2d))" in text
+    assert "(a gain; adam; to doubt: another rate scores better; [M2d](results/report.md#m2d))" in text

@@ -18,9 +18,7 @@ from actlab.analysis.intervals import COMPUTED
 MANY = 5
 RATIO = " over those of "
 """What the number of a claim on a ratio is said to be: seconds of one over those of another."""
-RULE = (
-    "contradicted by most, in units of the smallest effect that matters, ratios as logarithms; one of each activation"
-)
+RULE = "one of each activation; counted in the smallest effect that matters, ratios as logarithms"
 STORY = re.compile(r"(?!A)[A-Z]\d+")
 """The story's claims; those under A are on the trial itself, which is not taught."""
 
@@ -57,6 +55,15 @@ def surprising(verdicts: Sequence[Verdict], many: int = MANY) -> list[Verdict]:
     return list(chosen.values())[:many]
 
 
+def lead(number: int) -> str:
+    """Say what the list is that follows.
+
+    >>> lead(1).partition(" (")[0], lead(5).partition(" (")[0]
+    ('The claim that measurements miss by most', 'The 5 claims that measurements miss by most')
+    """
+    return f"The {'claim' if number == 1 else f'{number} claims'} that measurements miss by most ({RULE}):"
+
+
 def sentence(one: Verdict, page: str = "") -> str:
     """Write one as an item of a list in Markdown, with a link to all that is known of it.
 
@@ -65,11 +72,21 @@ def sentence(one: Verdict, page: str = "") -> str:
         page: the page that it stands on; by default that on which the sentence does.
     """
     whose = f"`{one.activation}`: " if one.activation else ""
-    said, begins, doubt = one.evidence.partition(DOUBT)
+    said, _, doubt = one.evidence.partition(DOUBT)
     evidence, _, least = said.partition(LEAST)
     both = told_apart(one)
-    text = both or f"measured{f' at {least}' if least else ''}: {measured(one)}"
+    about = [quantity(evidence), "" if both else least, DOUBT.removeprefix("; ") + doubt if doubt else ""]
+    remarks = "; ".join([*filter(None, about), f"[{one.id}]({page}#{one.id.lower()})"])
     return (
-        f"{whose}“{one.statement}” is **{'true only under some conditions' if both else one.verdict}**: {text}, "
-        f"where the claim needs {claimed(one)} ({evidence}{begins}{doubt}; [{one.id}]({page}#{one.id.lower()}))."
+        f"{whose}“{one.statement}” is **{'true only under some conditions' if both else one.verdict}**: "
+        f"{both or measured(one)}, where {claimed(one)} is claimed ({remarks})."
     )
+
+
+def quantity(evidence: str) -> str:
+    """Take what a number is, from all that is said of it: what comes first, up to a comma or a semicolon.
+
+    >>> quantity("share of (unit, row) that is saturated, mean over layers; none diverged")
+    'share of (unit, row) that is saturated'
+    """
+    return re.match(r"(?:[^,;(]|\([^)]*\))*", evidence)[0].strip()  # type: ignore[index]  # it matches nothing, too

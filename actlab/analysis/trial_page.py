@@ -16,7 +16,7 @@ from actlab.analysis.layout import Table
 from actlab.analysis.lineage import NOTE
 from actlab.analysis.sections import Grid, Items, Section, Text
 from actlab.analysis.story import belongs
-from actlab.analysis.surprises import RULE, sentence, surprising
+from actlab.analysis.surprises import lead, sentence, surprising
 from actlab.analysis.verdicts import QUICK, WORDS, Part, count, in_order, of_verdict
 from actlab.later import pd
 from actlab.naming import counted
@@ -111,7 +111,7 @@ def opening(verdicts: Sequence[Verdict], claims: Mapping[str, str], quick: bool)
     blocks: list[Text | Items] = [Text(QUICK)] if quick else []
     blocks.append(Text(f"{WHAT} {text}"))
     if surprises := surprising(verdicts):
-        blocks.append(Text(f"Of what was measured, those that surprise most ({RULE}):"))
+        blocks.append(Text(lead(len(surprises))))
         blocks.append(Items(tuple(sentence(one) for one in surprises)))
         blocks.append(Text(HOW_TO_READ))
     if doubts := doubted(verdicts):

@@ -149,7 +149,7 @@ def undecided(parts: Sequence[Part], claims: Mapping[str, str]) -> list[str]:
 def count(verdicts: Sequence[Verdict]) -> str:
     """Count verdicts by their word."""
     counts = {word: sum(one.verdict == word for one in verdicts) for word in WORDS}
-    return ", ".join(f"{number} {word}" for word, number in counts.items() if number)
+    return ", ".join(f"{number} {HEADINGS.get(word, word)}" for word, number in counts.items() if number)
 
 
 def table(parts: Sequence[Part], claims: Mapping[str, str], quick: bool = False) -> Table:
