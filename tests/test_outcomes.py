@@ -10,8 +10,9 @@ import pandas as pd
 import pytest
 from scipy import stats as sps
 
-from actlab.analysis import censored, compare, confounds, doubts, report
+from actlab.analysis import censored, compare, confounds, doubts, panels, report
 from actlab.analysis.cells import build_cells
+from actlab.analysis.figures import FIGURES
 from actlab.analysis.stages import Tuning, but_for, of_stages
 from actlab.analysis.tables import TABLES
 from actlab.study.selection import Select
@@ -361,3 +362,19 @@ def test_the_answer_fits_the_terminal_and_loses_no_number(width):
     assert max(map(len, shown.splitlines())) <= width
     for number in wide.iloc[:, 1:].to_numpy().ravel():
         assert number.replace("**", "").split()[0] in shown
+
+
+@pytest.mark.parametrize("task", ["classification", "regression"])
+def test_the_gap_by_rows_is_that_of_the_table_at_each_number_of_rows(task):
+    runs, steps, layers = frames(("relu", "prelu"), (3,), (1e-3,), seeds=5, task=task, train_rows=(50, 200))
+    name = "generalization_gap_error" if task == "classification" else "generalization_gap_loss"
+    runs[name] = runs["seed"] * 0.01 + 10 / runs["train_rows"]
+    made = FIGURES["gap_by_rows"].make(build_cells(runs, steps, layers, Select()))
+    frame = made.frame[made.frame["measure"] == name].set_index(["activation", "train_rows"])
+    for (activation, rows), one in runs.groupby(["activation", "train_rows"]):
+        assert frame.loc[(activation, rows), "mean"] == pytest.approx(one[name].mean())
+    assert set(frame["measure"]) == {name}
+    lines = [line for axes in panels.render(made.spec, made.pages[""]).axes for line in axes.get_ylabel().splitlines()]
+    assert 0 < max(map(len, lines)) <= 32  # what is longer leaves its panel
+    alike = runs["train_rows"] == 50
+    assert FIGURES["gap_by_rows"].make(build_cells(runs[alike], steps, layers, Select())) is None

@@ -5,6 +5,7 @@ Nothing here computes a statistic. Frames have ``mean``, ``low`` and ``high``; N
 
 import math
 import re
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -28,6 +29,7 @@ BAND = 0.16
 MARKED = 8  # a longer line has no markers
 ENOUGH = 8  # layers that stand for all, where they are evenly spread
 AT_INIT: dict[str, Any] = {"marker": "+", "markersize": 4.0, "linestyle": "none"}
+HIGH = 32  # letters along an axis
 AT_END = "s"
 """Marks of what was measured where no lines can be drawn."""
 NOT_KEPT: dict[str, Any] = {"linewidth": 0.8, "linestyle": style.DASHES["dotted"], "alpha": 0.8}
@@ -353,6 +355,15 @@ def name_edges(grid: np.ndarray, used: int, below: str, left: str) -> None:
             axes.tick_params(labelbottom=True)
     for axes in grid[:, 0]:
         axes.set_ylabel(left)
+
+
+def upright(measure: str) -> str:
+    """Name a measure along a vertical axis: in lines no longer than its panel is high.
+
+    >>> upright("generalization_gap_error_at_target").splitlines()
+    ['generalization gap in error rate', 'at target']
+    """
+    return textwrap.fill(about(measure).axis, HIGH)
 
 
 def legend(figure: Figure, handles: Sequence[Artist], name: str) -> None:

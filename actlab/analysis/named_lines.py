@@ -24,6 +24,7 @@ from actlab.analysis.axes import (
     of_shares,
     points,
     predicted,
+    upright,
 )
 from actlab.analysis.axis_scales import depth_axis
 from actlab.analysis.deviations import reaches_not
@@ -91,7 +92,7 @@ def named_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
                 last = line.sort_values(x)["mean"].dropna().iloc[-1] if not runs else float(np.median(runs))
                 ends[line_label(lines, value)] = (float(last), looks[value].colour)
         axes.set_xlabel(about(x).axis if axes is grid[-1] else "")
-        axes.set_ylabel(about(measure).axis + (f"\n({SAID})" if is_accuracy(measure) else ""))
+        axes.set_ylabel(upright(measure) + (f"\n({SAID})" if is_accuracy(measure) else ""))
         if about(measure).unit == DECADES_PER_LAYER:
             axes.axhline(0, color="#999999", linewidth=0.8, zorder=0.5)
         if "at" in rows:

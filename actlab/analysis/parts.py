@@ -37,8 +37,8 @@ OF_THEORY = ("predictions", "predicted_slopes")
 """Tables and figures of predictions alone: a study that has none, since it is older, is not said to lack them."""
 OF_TRAINING = (
     *("performance", "trained", "generalization", "convergence", "accuracy_by_depth", "trained_by_depth"),
-    *("trained_by_rate", "training_curves", "gradient_by_layer_at_end", "death", "dead_over_training", "dying"),
-    *("weakening", "revival"),
+    *("gap_by_rows", "trained_by_rate", "training_curves", "gradient_by_layer_at_end", "death", "dying"),
+    *("dead_over_training", "weakening", "revival"),
 )
 """Those of what training did: a study whose networks are measured as they were drawn has none of them to show."""
 MOST_NAME = 80  # bytes; a picture's file is named after its figure and settings

@@ -25,6 +25,7 @@ from actlab.analysis.axes import (
     line_label,
     looks_of,
     of_shares,
+    upright,
 )
 from actlab.analysis.drawings import RANGED, SCALE, WHEN, Spec, in_order
 from actlab.analysis.layout import number, records, setting, words
@@ -125,7 +126,7 @@ def panel(
         of_shares(axes, measure)
     if about(measure).unit == DECADES_PER_LAYER:
         axes.axhline(0, color="#999999", linewidth=0.8, zorder=0.5)
-    axes.set_ylabel(about(measure).axis + (f"\n({SAID})" if is_accuracy(measure) else ""))
+    axes.set_ylabel(upright(measure) + (f"\n({SAID})" if is_accuracy(measure) else ""))
     if "at" in frame:
         axes.set_title(WHEN.get(str(frame["at"].iloc[0]), ""))
     if nowhere:

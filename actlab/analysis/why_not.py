@@ -34,6 +34,7 @@ NEEDS = {
     "revival": "revived units measured by layer at several evaluations",
     "layers_over_training": "several layers at several steps",
     "accuracy_by_depth": DEPTHS,
+    "gap_by_rows": "trained networks, and several numbers of training rows (data.train_rows)",
     "trained_by_depth": DEPTHS,
     "trained_by_rate": f"{DEPTHS}, and {RATES}",
     "training_curves": "a loss recorded at several steps",

@@ -46,6 +46,9 @@ from actlab.later import pd
 from actlab.measures import about
 
 OF_ERRORS = "The axis has equal steps for equal ratios of errors (from .9 to .95 as far as from .95 to .975)."
+ROWS = "train_rows"
+GAPS = ("generalization_gap_error", "generalization_gap_loss")
+"""The first of them that a study has: a loss is large where a network is sure and wrong, an error rate is not."""
 MOST_FOLLOWED, MOST_BESIDE = 5, 80
 """Lines that an eye can follow where they cross, and points that a picture has room for beside one another."""
 CHANCE = "Dotted: chance, the share of the test rows that the most frequent class of the training rows has."
@@ -77,6 +80,26 @@ def accuracy_by_depth(cells: Cells) -> Drawing | None:
         ]
     )
     return drawing(cells, frame, spec, table.title, caption)
+
+
+@figure
+def gap_by_rows(cells: Cells) -> Drawing | None:
+    """Test minus train against the number of training rows, of error rates or of losses: how much is overfitted."""
+    table = tables.generalization(cells)
+    if table is None or ROWS not in cells.selected_keys:
+        return None
+    measures = [name for name in GAPS if table.frame["measure"].str.startswith(name).any()]
+    frame = table.frame[table.frame["measure"].str.startswith(measures[0])]
+    frame = with_none_trained(frame.reset_index(drop=True), cells.selected, cell_keys(cells))
+    caption = [
+        f"Test − train, at the end and where a run first meets the target's training loss. {mean_of(frame)}.",
+        some_trained(frame, cells),
+        marked_untrained(frame, "Hollow"),
+    ]
+    spec = Spec(DOTS, x=ROWS, lines=subject(cells), looks=cells.looks)
+    return drawing(
+        cells, frame, spec, "Is the gap larger where there are fewer training rows?", " ".join(filter(None, caption))
+    )
 
 
 def estimates_of(frame: pd.DataFrame) -> str:

@@ -26,6 +26,7 @@ from actlab.analysis.judging import capped
 
 MATTERS = 0.02  # of the error rate
 LOSS = 0.05  # of the loss, in nats
+FIGURE = "gap_by_rows"
 PRELU, PER_UNIT, LEAKY = "prelu", "prelu(per=unit)", "leaky_relu(negative_slope=0.25)"
 
 
@@ -47,7 +48,7 @@ def judged(
     when = ", at the first evaluation with the target's training loss" if "target" in of else " at the end"
     evidence = f"gap in {what}{when}, {one} minus {other}, paired by seed, each at its selected rate"
     differences = gaps(cells, one, other, of)
-    verdict = judge(id, activation, statement, form, effect, differences, evidence, of, difference=True)
+    verdict = judge(id, activation, statement, form, effect, differences, evidence, of, difference=True, figure=FIGURE)
     return capped(verdict, cells, cells.selected[cells.selected["activation"].isin(pair)])
 
 
