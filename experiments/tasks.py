@@ -104,8 +104,8 @@ def faster(cells: Cells, id: str, one: str, other: str, statement: str) -> Verdi
     ties = int(sum((some == 0.5).sum() for some in won.values()))
     asked, silent = sum(map(len, won.values())), sum(some.empty for some in won.values())
     evidence = (
-        f"probability that {one} meets the target loss before {other}, pairs of one seed, on each task; ties count ½ "
-        f"({ties} of {asked} pairs, as losses are looked at every so many steps), and a network that never meets it "
+        f"probability that {one} meets the task's target validation loss before {other}, pairs of one seed; ties count "
+        f"½ ({ties} of {asked} pairs, as losses are looked at every so many steps), and a network that never meets it "
         f"comes last; where neither does in most of the pairs there is no number ({silent or 'none'} of {len(won)})"
     )
     verdict = judge(id, one, statement, AT_LEAST, OFTEN, won, evidence, FIRST)
@@ -309,9 +309,7 @@ def bend_adapts(cells: Cells) -> Verdict:
     alone = max(one.mean for one in elsewhere(rms, layers).values())
     statement = "trainable β adapts to the task (β·rms(z) ends elsewhere on another task)"
     what = "largest difference between any two tasks of β·rms(z) at the end, mean over layers, all pairs at once"
-    evidence = (
-        f"{what}, {left_out(cells, 'swish')}; rms(z) alone, as if β were kept at 1, differs by {alone:.3g}: see W1b"
-    )
+    evidence = f"{what}, {left_out(cells, 'swish')}; rms(z) of these networks alone differs by {alone:.3g}: see W1b"
     found = elsewhere(layers["beta"] * rms, layers)
     verdict = judge("W1a", "swish", statement, AT_LEAST, ADAPTED, found, evidence, figure=BEND)
     return capped(verdict, cells, chosen(cells, "swish"))

@@ -24,7 +24,9 @@ from actlab.analysis.claims import (
     overall,
 )
 from actlab.analysis.escaping import bare
+from actlab.analysis.findings.decided import LEAST
 from actlab.analysis.intervals import COMPUTED, UNBOUNDED, Interval, quantity_of
+from actlab.analysis.layout import words
 from actlab.analysis.notes import listed
 from actlab.analysis.outscored import of_selection
 from actlab.analysis.stages import AGAIN, stale
@@ -167,7 +169,11 @@ def at_grid_end(cells: Cells, rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def capped(
-    verdict: Verdict, cells: Cells, rows: pd.DataFrame, under: Mapping[str, pd.DataFrame] | None = None
+    verdict: Verdict,
+    cells: Cells,
+    rows: pd.DataFrame,
+    under: Mapping[str, pd.DataFrame] | None = None,
+    between: Sequence[str] = ("activation",),
 ) -> Verdict:
     """Cap a verdict at inconclusive where a selection that it rests on breaks the rule of a fair comparison.
 
@@ -185,7 +191,10 @@ def capped(
         rows: the selected runs that it compares.
         under: of these the runs that each of its conditions compares: then the conditions are capped, one by one, and
             the verdict follows from what they are.
+        between: what the networks that are compared differ in, beside what is selected. The evidence says in how many
+            settings they have different selected values, too, which may be why they differ.
     """
+    verdict = with_values(verdict, own_values(cells, rows, between))
     broken = broken_rules(cells, rows)
     if under and verdict.under:
         verdict = of_capped(verdict, {name for name, some in under.items() if broken_rules(cells, some)})
@@ -196,6 +205,29 @@ def capped(
         condition = f"(would be '{verdict.verdict}', but for {'; and '.join(broken)}) {verdict.condition}".strip()
         verdict = replace(verdict, verdict=INCONCLUSIVE, condition=condition)
     return replace(verdict, evidence=f"{verdict.evidence}{DOUBT}{'; '.join(doubts)}") if doubts else verdict
+
+
+def own_values(cells: Cells, rows: pd.DataFrame, between: Sequence[str]) -> str:
+    """Say in how many settings the networks compared have different selected values; empty where none is selected."""
+    if cells.select is None:
+        return ""
+    others = [key for key in cells.selected_keys if key not in between]
+    here = rows[[*others, *between, cells.over]].drop_duplicates()
+    parts = [values for _, values in here.groupby(others, dropna=False)[cells.over]] if others else [here[cells.over]]
+    values = [one.astype(float) for one in parts if len(one) > 1]
+    if not values:
+        return ""
+    apart = [one.max() / one.min() for one in values if one.nunique() > 1]
+    often = "the same wherever they are compared"
+    if apart:
+        often = f"not the same in {len(apart)} of {len(values)} settings, up to {max(apart):.3g} times apart"
+    return f"each at its selected {words(cells.over)} ({often})"
+
+
+def with_values(verdict: Verdict, said: str) -> Verdict:
+    """Add to what a verdict's number is at which values networks were compared."""
+    evidence, least, rest = verdict.evidence.partition(LEAST)
+    return replace(verdict, evidence=f"{evidence}; {said}{least}{rest}") if said else verdict
 
 
 def broken_rules(cells: Cells, rows: pd.DataFrame) -> list[str]:

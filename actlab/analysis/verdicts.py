@@ -6,6 +6,7 @@ Each claim leads to its rule (a file), its numbers (a folder), its figure and th
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,6 +39,8 @@ BOTH = (
 ALTERED = {
     "textbook": "*textbook* is the formula as it is written, differentiated automatically",
     "catalogue": "*catalogue* is the code that networks here are trained with, whose derivatives are closed forms",
+    "accelerator": "on the *accelerator*, whose array is a thousand times as large, reading and writing it takes the "
+    "time, whatever the function",
 }
 """What conditions mean whose names do not say it."""
 HEADINGS = {ONLY_IF: "true only under some conditions"}
@@ -303,7 +306,9 @@ def of_conditions(one: Verdict) -> pd.DataFrame:
 
 def terms(one: Verdict) -> list[str]:
     """Explain the names of a verdict's conditions that do not say what they mean."""
-    said = [text for word, text in ALTERED.items() if any(word in row.condition.split() for row in one.under)]
+    said = [
+        text for word, text in ALTERED.items() if any(word in re.findall(r"\w+", row.condition) for row in one.under)
+    ]
     return [f"Of these conditions, {'; '.join(said)}."] if said else []
 
 

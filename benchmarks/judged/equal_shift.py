@@ -10,7 +10,10 @@ AT_RATES = named("relu", "leaky_relu", "elu") | {"place": PLACES}
 
 CASES = (
     Case(equal_shift.less_than_relu_at_equal_rates, AT_RATES, shifted, 0.2),
+    Case(equal_shift.less_at_all_than_relu, AT_RATES, shifted, 0.1),
     Case(equal_shift.less_than_leaky_at_equal_rates, AT_RATES, shifted, 0.2),
+    Case(equal_shift.less_at_all_than_leaky, AT_RATES, shifted, 0.1),
     Case(equal_shift.means_are_nearer_at_equal_rates, AT_RATES, shifted, 0.2),
+    Case(equal_shift.means_are_nearer_at_all, AT_RATES, shifted, 0.1),
     Case(equal_shift.relu_shifts_at_each_rate, AT_RATES | named("relu"), share, 0.2, None),
 )

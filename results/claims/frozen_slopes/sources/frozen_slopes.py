@@ -65,6 +65,9 @@ report:
 """
 
 
+BETWEEN = ("activation", "learn_activation_parameters")
+
+
 def is_frozen(activation: str) -> bool:
     """Whether a label is that of PReLU with slopes by layer.
 
@@ -86,17 +89,17 @@ def more_than_frozen(cells: Cells) -> dict[str, pd.Series]:
 def judged(cells: Cells, id: str, statement: str, form: str) -> Verdict:
     """Judge the difference of the two gaps."""
     evidence = (
-        "gap in error rate at the end, prelu minus leaky relu frozen at its final slopes by layer, paired by seed, "
-        "each at its selected rate"
+        "gap in error rate at the end, prelu minus leaky relu frozen at its final slopes by layer, paired by seed; "
+        "beside leaky relu at one rate see P2f"
     )
     verdict = judge(id, PRELU, statement, form, MATTERS, more_than_frozen(cells), evidence, OF, difference=True)
     activations = cells.selected["activation"]
-    return capped(verdict, cells, cells.selected[(activations == PRELU) | activations.map(is_frozen)])
+    return capped(verdict, cells, cells.selected[(activations == PRELU) | activations.map(is_frozen)], between=BETWEEN)
 
 
 def learning_overfits(cells: Cells) -> Verdict:
     """P2d: a larger gap than the same function with the slopes that it ends with from the start."""
-    statement = "its overfitting is from learning the slopes (more than leaky relu frozen at its final slopes)"
+    statement = "overfits more than leaky relu frozen at its final slopes, layer by layer"
     return judged(cells, "P2d", statement, AT_LEAST)
 
 

@@ -46,7 +46,8 @@ def judged(
     one, other = pair
     what = "error rate" if "error" in of else "loss"
     when = ", at the first evaluation with the target's training loss" if "target" in of else " at the end"
-    evidence = f"gap in {what}{when}, {one} minus {other}, paired by seed, each at its selected rate"
+    at_one_rate = "; at one rate see P2f" if activation == "prelu" else ""
+    evidence = f"gap in {what}{when}, {one} minus {other}, paired by seed{at_one_rate}"
     differences = gaps(cells, one, other, of)
     verdict = judge(id, activation, statement, form, effect, differences, evidence, of, difference=True, figure=FIGURE)
     return capped(verdict, cells, cells.selected[cells.selected["activation"].isin(pair)])
