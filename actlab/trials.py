@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from actlab import commands
 from actlab.later import pd
+from actlab.trial_parts import MEASURED, NUMBERS, PAGE, part_of, read_json
 
 if TYPE_CHECKING:
     from actlab.analysis.lineage import Link
@@ -22,9 +23,7 @@ if TYPE_CHECKING:
     from actlab.study.reading import Study
     from actlab.study.trial import Trial
 
-MANIFEST, PAGE = commands.TRIAL, "report.html"
-NUMBERS, MEASURED = "measured.csv", "measured.json"
-"""What a computed part keeps: its numbers, and where and by which file they were made."""
+MANIFEST = commands.TRIAL
 FILTERED = ("claim", "activation", "verdict")
 """Columns by which the page's table is filtered."""
 
@@ -44,23 +43,6 @@ def is_trial(folder: Path) -> bool:
 def is_quick(out: Path) -> bool:
     """Whether a trial's folder holds a quick one."""
     return bool(read_json(out / MANIFEST)["quick"])
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Read what a trial keeps of itself.
-
-    Raises:
-        DamageError: it is not what was written.
-    """
-    from actlab.engine.files import DamageError
-
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DamageError(f"{path}: cannot be read ({error})") from None
-    if not isinstance(found, dict):
-        raise DamageError(f"{path}: is not what `actlab trial` wrote")
-    return found
 
 
 @dataclass(frozen=True)
@@ -375,26 +357,3 @@ def decide_chain(folder: Path, chain: Sequence[Link], about: Mapping[str, Any]) 
     again = commands.typed("trial", Path(about["of"]), *(["--quick"] if about["quick"] else []))
     said = ("the links between this trial's verdicts", f"../{MANIFEST}", again, (one,))
     return verdicts.Part(folder.name, *said, how=lineage.RULE, measured="tables/lineage.csv")
-
-
-def part_of(folder: Path, about: Mapping[str, Any]) -> Part | None:
-    """Read a part of a trial; None of one that was not run."""
-    from actlab.analysis import redrawn, verdict_pictures, verdicts
-    from actlab.study.yaml_text import bounded_load
-
-    found = verdicts.read(folder)
-    if not found:
-        return None
-    again = verdicts.again(Path(about["of"]), folder.name, about["quick"])
-    path = folder / "study.yaml"
-    if not path.is_file():
-        kept = read_json(folder / MEASURED)
-        machine = " and ".join(dict.fromkeys(kept[key] for key in ("processor", "platform") if key in kept))
-        scope = f"{machine}, JAX {kept['jax']}"
-        return verdicts.Part(folder.name, scope, f"sources/{folder.name}.py", again, found, measured=NUMBERS)
-    study, _ = bounded_load(path.read_text(encoding="utf-8"), str(path))
-    figures = frozenset(one.stem for one in (folder / "figures").glob("*.png"))
-    titles, drawn = verdict_pictures.titles(folder / "report.md"), redrawn.titles(found, folder)
-    about_study = (verdicts.scope_of(study), str(study.get("claims")), again, found, figures)
-    html = (folder / PAGE).is_file()
-    return verdicts.Part(folder.name, *about_study, study=True, html=html, captions=titles, redrawn=drawn)

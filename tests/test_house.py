@@ -39,7 +39,8 @@ FLOORS = {
     "study": 2,
     "engine": 3,
     "analysis": 3,
-    "trials": 3.5,  # where the engine, the analysis and theory's story meet
+    "trial_parts": 3.5,
+    "trials": 3.6,  # where the engine, the analysis and theory's story meet
     "notebook": 4,
     "reporting": 4,
     "results": 5,

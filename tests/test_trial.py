@@ -329,7 +329,7 @@ def test_in_a_paper_every_claim_has_its_verdict_beside_it_however_long_condition
     made = verdicts.table([verdicts.Part("size", "", "", "", many)], {})
     text = to_latex(made)
     assert text.count(f"& {ONLY_IF} &") == 60
-    assert text.count("0.500 [0.400,~0.600]; 0.0100 [0,~0.0200]") == 60
+    assert text.count("0.50 [0.40,~0.60]; 0.010 [0.000,~0.020]") == 60
     assert "Shown are" not in text
 
 
@@ -342,7 +342,7 @@ def test_the_page_says_what_was_found_before_its_chain_its_ways_in_and_its_table
     made = verdicts.table(parts, claims)
     sections = trial_page.page("What is true?", made, parts, claims, names, {}, chain, kind="html")
     heads = [one.heading for one in sections if one.level < 3]
-    ways = ["Find a claim", made.title, "`sigmoid`", r"`leaky_relu`", trial_page.OF_ALL]
+    ways = ["Words", "Find a claim", made.title, "`sigmoid`", r"`leaky_relu`", trial_page.OF_ALL]
     assert heads == ["What is true?", chain.title, *ways]
     begin = markdown(sections[:1])
     assert (

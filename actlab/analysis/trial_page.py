@@ -34,6 +34,26 @@ HOW_TO_READ = (
     "A number is followed by its 95 % interval in brackets (of several conditions each is wider, so that all hold at "
     "once) and by n, how many times it was measured: for training runs, the seeds."
 )
+GLOSSARY = (
+    "**Trained**: a run whose training loss ends at or below half of the best constant predictor's.",
+    "**Dead**: a unit that is constant over all training rows, each on one flat piece of its activation; **born "
+    "dead**: before training; **ever dead**: at any evaluation so far.",
+    "**Weak**: a unit whose derivative is small on every row that is probed: at most 5 % of the root mean square that "
+    "it has for standard normal input.",
+    "**Saturated**: of a unit and a row, where the derivative stays below that from there on.",
+    "**Slope**: by how many powers of ten the gradient's norm grows with each layer on its way back to the input: "
+    "−0.03 halves it in ten layers, 0 keeps it.",
+    "**Bias shift**: the share of a pre-activation's mean square that is its unit's own mean over the rows.",
+    "**Gap**: the test split's error rate or loss minus the training split's.",
+    "**Target**: the loss that a data set is given to reach, of the validation split for speed, of the training split "
+    "for gaps at equal loss.",
+    "**Weights**: *usual* or *auto* are those that an activation is used with (He's, Glorot's, LeCun's); *critical* "
+    "are those at which mean-field theory says that a signal keeps its size.",
+    "**momentum**, **adam**: SGD with momentum 0.9, and Adam; **selected rate**: the learning rate of the least mean "
+    "validation loss of three other seeds.",
+    "**Inconclusive**, or open: the interval has both what is claimed and what is not, or something else stands "
+    "against it. **Held back**: the rate that was selected lies at the end of its grid, or another one should be.",
+)
 UNDER = "under which conditions"
 HOW_A_LINK = "How a link is judged, and which numbers stand in the table"
 ON_PAPER = (
@@ -76,9 +96,10 @@ def page(
         blocks = (Text(counts.strip()), *([Text(rule, fold=HOW_A_LINK)] if rule else []))
         grid = Grid(chain.wide, "the chain", fold=False, first="link", filtered=False)
         sections.append(Section(2, chain.title, (*blocks, grid)))
+    sections.append(Section(2, "Words", (Items(GLOSSARY), Text("`docs/measures.md` of actlab defines all measures."))))
     ways = (Text(legend(verdicts)), ways_in(verdicts, claims, names))
     sections.append(Section(2, "Find a claim", ways, screen=True))
-    every = Grid(all_of_them(made, verdicts), "the verdicts", screen=(UNDER,))
+    every = Grid(all_of_them(made, verdicts), "the verdicts", fold=False, screen=(UNDER,))
     sections.append(Section(2, made.title, (Text(made.note), every, Text(ON_PAPER, paper=True))))
     groups = dict.fromkeys(names.get(claim, "") for claim in claims)
     for name in groups:
@@ -114,7 +135,8 @@ def opening(verdicts: Sequence[Verdict], claims: Mapping[str, str], quick: bool)
         blocks.append(Text(lead(len(surprises))))
         blocks.append(Items(tuple(sentence(one) for one in surprises)))
         blocks.append(Text(HOW_TO_READ))
-    if doubts := doubted(verdicts):
+    checks = [f"A check on the trial itself: {sentence(one)}" for one in own]
+    if doubts := (*doubted(verdicts), *checks):
         blocks += [Text("What to doubt:"), Items(doubts)]
     return tuple(blocks)
 

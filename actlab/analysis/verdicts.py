@@ -71,6 +71,7 @@ class Part:
         how: the rule in words, where no file of the user's decides.
         measured: of what is computed, the file of the numbers that its rule is given.
         redrawn: {id of a verdict whose figure the trial draws again: its title}.
+        deciding: {id: the function of the rule's file that decides it, and its line}.
     """
 
     name: str
@@ -85,6 +86,13 @@ class Part:
     how: str = ""
     measured: str = ""
     redrawn: Mapping[str, str] = field(default_factory=dict, hash=False)
+    deciding: Mapping[str, tuple[str, int]] = field(default_factory=dict, hash=False)
+
+    def rule_of(self, id: str) -> str:
+        """Link the rule of a claim: its file, at the function that decides it where that is known."""
+        function, line = self.deciding.get(id, ("", 0))
+        where = f"#L{line}" if line else ""
+        return f"[Rule]({self.name}/{self.rule}{where})" + (f" (`{function}`, line {line})" if line else "")
 
     def report(self, kind: str) -> str:
         """Name the file of the study's report: of this kind where it has that, else its Markdown.
@@ -259,20 +267,22 @@ def of_verdict(
     lines = [
         f"Claimed: {claimed(one)}. Found: {plain(measured(one))}"
         + (f" ({plain(one.method)})." if one.method and one.method != COMPUTED else "."),
+        f"The number: {plain(said)}.",
         *([f"It {plain(head)}." if head.startswith("would") else f"To know: {plain(head)}."] if head else []),
         *([f"To doubt: {plain(doubt)}."] if doubt else []),
-        f"The number: {plain(said)}.",
         *terms(one),
         f"{scope_word(one, part)}: {plain(part.scope)}.",
         *([f"Rule: {part.how}"] if part.how else []),
-        ("" if part.how else f"[Rule]({part.name}/{part.rule}), ")
+        ("" if part.how else f"{part.rule_of(one.id)}, ")
         + f"[numbers]({part.name}/tables/claims.csv)"
         + f", [of each condition]({part.name}/tables/claims-{CONDITIONS}.csv)" * bool(one.under)
         + (f", [what was {done(one)}]({part.name}/{part.measured})" if part.measured else "")
-        + (f", [study]({part.name}/{part.report(kind)})" if part.study else ""),
+        + (
+            f", [data]({part.name}/parts) (a row a run), [study]({part.name}/{part.report(kind)})" if part.study else ""
+        ),
         again_said(one, part),
     ]
-    printed = 1 + bool(head) + bool(doubt)  # what was found, and what speaks against it
+    printed = 2 + bool(head) + bool(doubt)  # what was found, what that is, and what speaks against it
     blocks: tuple[Items | Grid | Picture, ...] = (Items(tuple(lines), printed=printed),)
     if (part.name, one.id) in figures:
         blocks += (Picture(heading, f"{FIGURES}/{figures[part.name, one.id]}.png", DRAWN, pd.DataFrame(), linked=True),)
