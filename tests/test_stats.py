@@ -52,6 +52,7 @@ def test_groups_get_what_each_would_get_alone(kind):
         alone = vars(stats.mean_interval(frame.loc[frame["g"] == name, "value"], quantity=KINDS[kind]))
         row = result.loc[name]
         assert row["method"] == alone.pop("method")
+        assert math.isnan(alone.pop("differ"))  # of differences alone
         np.testing.assert_allclose(row[list(alone)].astype(float), list(alone.values()), rtol=1e-12)
 
 

@@ -12,10 +12,20 @@ from numpy.typing import ArrayLike
 
 from actlab.analysis.cells import Cells, handed_out
 from actlab.analysis.escaping import code, plain
-from actlab.analysis.intervals import COMPUTED, FEWEST, NEWCOMBE, NOTHING, UNBOUNDED, WILSON, Interval, quantity_of
+from actlab.analysis.intervals import (
+    COMPUTED,
+    FEWEST,
+    NEWCOMBE,
+    NOTHING,
+    UNBOUNDED,
+    WILSON,
+    Interval,
+    percent,
+    quantity_of,
+)
 from actlab.analysis.layout import Table, with_interval
 from actlab.analysis.parts import ReportError, users_failures
-from actlab.analysis.seeds import what_would_decide
+from actlab.analysis.seeds import what_would_decide_each
 from actlab.analysis.stages import but_for
 from actlab.analysis.stats import mean_interval
 from actlab.analysis.under import CONDITIONS, Condition, Under, columns_of
@@ -184,7 +194,7 @@ def judge(
     words = {name: FORMS[form](effect, interval) for name, interval in intervals.items()}
     verdict = overall(words.values())
     of_open = {name: interval for name, interval in intervals.items() if words[name] == INCONCLUSIVE}
-    more = {name: what_would_decide(effect, interval, form == WITHIN) for name, interval in of_open.items()}
+    more = what_would_decide_each(effect, of_open, form == WITHIN)
     condition = (
         conditions_text(words, intervals, verdict, more)
         if k > 1
@@ -193,7 +203,7 @@ def judge(
     known = [name for name in intervals if intervals[name].n]
     least = min(known, key=lambda name: FAVOUR[form](intervals[name].mean), default="")
     one = intervals.get(least, NOTHING)
-    method = f"{one.method}, {100 - 5 / k:.1f} %" if k > 1 and one.known and one.method != COMPUTED else one.method
+    method = f"{one.method}, {percent(1 - 0.05 / k)}" if k > 1 and one.known and one.method != COMPUTED else one.method
     evidence = f"{evidence}; least favourable: {least}" if least else evidence
     numbers = (*numbers_of(one)[:-1], method)
     said = (verdict, condition, evidence, record.unit, figure)

@@ -19,7 +19,7 @@ Everything here is plain NumPy; what is a group is one integer a value.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -100,7 +100,10 @@ def quantity_of(record: Measure) -> Quantity:
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean and its confidence interval; NaN bounds where there is none, and then what stands in its place."""
+    """A mean and its confidence interval; NaN bounds where there is none, and then what stands in its place.
+
+    ``differ`` is the share of pairs whose flags differ, of a paired difference of shares: its interval rests on it.
+    """
 
     mean: float
     low: float
@@ -113,6 +116,7 @@ class Interval:
     share: float = math.nan
     share_low: float = math.nan
     share_high: float = math.nan
+    differ: float = field(default=math.nan, repr=False, compare=False)
 
     @property
     def known(self) -> bool:
@@ -121,6 +125,18 @@ class Interval:
 
 
 NOTHING = Interval(math.nan, math.nan, math.nan, 0, NO_INTERVAL)
+
+
+def percent(level: float) -> str:
+    """Write a level in percent, with as many digits that it does not read as certainty.
+
+    >>> percent(0.95), percent(0.9875), percent(1 - 0.0125 / 55)
+    ('95.0 %', '98.8 %', '99.98 %')
+    """
+    digits = 1
+    while level < 1 and float(f"{100 * level:.{digits}f}") >= 100:
+        digits += 1
+    return f"{100 * level:.{digits}f} %"
 
 
 def wilson_bounds(p: np.ndarray, n: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
@@ -229,7 +245,7 @@ def intervals_of(
     order = np.lexsort((values[finite], groups[finite]))
     v, g = values[finite][order], groups[finite][order]
     there, first, count = np.unique(g, return_index=True, return_counts=True)
-    out: dict[str, np.ndarray] = {name: np.full(size, np.nan) for name in ("mean", "low", "high", *BESIDE)}
+    out: dict[str, np.ndarray] = {name: np.full(size, np.nan) for name in ("mean", "low", "high", *BESIDE, "differ")}
     out["n"] = np.zeros(size, int)
     out["method"] = np.full(size, NO_INTERVAL, object)
     if splits is not None:
@@ -257,6 +273,7 @@ def intervals_of(
         else:
             plus, minus = (np.add.reduceat(np.maximum(side, 0), first) / n for side in (v, -v))
             low, high = share_difference_bounds(plus, minus, independent, level)
+            out["differ"][there] = plus + minus
         several = n > 1  # of one run there is nothing to take an interval over
         out["low"][there], out["high"][there] = np.where(several, low, np.nan), np.where(several, high, np.nan)
         named = np.where(both, CROSSED + quantity.method, quantity.method)

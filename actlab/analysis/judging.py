@@ -25,7 +25,7 @@ from actlab.analysis.claims import (
 )
 from actlab.analysis.escaping import bare
 from actlab.analysis.findings.decided import LEAST
-from actlab.analysis.intervals import COMPUTED, UNBOUNDED, Interval, quantity_of
+from actlab.analysis.intervals import COMPUTED, UNBOUNDED, Interval, percent, quantity_of
 from actlab.analysis.layout import words
 from actlab.analysis.notes import listed
 from actlab.analysis.outscored import of_selection
@@ -123,14 +123,19 @@ def largest_difference(values: pd.DataFrame, of: str | Measure = "", level: floa
     known = [one for one in measured if one.known]
     if not known:
         largest = max((abs(one.mean) for one in measured), default=math.nan)
-        return Interval(largest, math.nan, math.nan, min((one.n for one in measured), default=0), "none")
+        # Where all differences of each pair are equal, so is what more seeds like these add.
+        same = math.nan if any(one.least < one.greatest for one in measured) else largest
+        n = min((one.n for one in measured), default=0)
+        return Interval(largest, math.nan, math.nan, n, "none", least=same, greatest=same)
     mean = max(abs(one.mean) for one in measured)
     low = max(0.0, *(max(one.low, -one.high) for one in known))
     end = quantity.difference.high
     beyond = math.inf if end is None else end  # a pair without an interval may differ by anything
     high = max(max(-one.low, one.high) for one in known) if len(known) == len(found) else beyond
-    method = f"{known[0].method}, {100 * each:.1f} %, all {len(pairs)} pairs"
-    return Interval(mean, low, high, min(one.n for one in known), method)
+    method = f"{known[0].method}, {percent(each)}, all {len(pairs)} pairs"
+    # Of the pairs that differ most, the one with the widest interval bounds the largest difference.
+    widest = max(known, key=lambda one: (abs(one.mean), one.high - one.low))
+    return Interval(mean, low, high, min(one.n for one in known), method, differ=widest.differ)
 
 
 def judge_any_pair(

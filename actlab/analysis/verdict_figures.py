@@ -28,7 +28,7 @@ from actlab.analysis.claims import (
     claimed,
 )
 from actlab.analysis.conditions import remark, would_be
-from actlab.analysis.intervals import COUNTED
+from actlab.analysis.intervals import COUNTED, percent
 from actlab.analysis.under import Under
 
 DRAWN_AS: dict[str, dict[str, Any]] = {
@@ -203,4 +203,4 @@ def bars(one: Verdict, rows: tuple[Under, ...]) -> str | None:
         return "bar: from those that hold to those that may"
     if len(rows) == 1:
         return "interval of 95 %"
-    return f"bars: intervals of {100 - 5 / len(rows):.1f} %, so that all hold at once"
+    return f"bars: intervals of {percent(1 - 0.05 / len(rows))}, so that all hold at once"
