@@ -375,7 +375,8 @@ def test_a_claim_is_said_in_one_sentence_with_its_unit_its_exceptions_and_why_no
         judge_law("L", "", "keeps", 1.0, [1.0, 0.0, 1.0], "whether", "network", ["star_relu"]),
     ]
     unit = "decades per layer"
-    assert [decided.in_words(row) for row in records(as_table(made, [], 0, 30).frame)] == [
+    rows = records(as_table(made, [], 0, 30).frame)
+    assert [decided.in_words(row, one.under) for row, one in zip(rows, made, strict=True)] == [
         f"U: vanishes (fast); claimed is at most −0.03, found −0.308 [−0.321, −0.298] {unit}",
         f"C: vanishes; claimed is at most −0.03 {unit}; supported at A: −0.308 [−0.325, −0.295]; contradicted at B: "
         "0.308 [0.295, 0.325]",

@@ -226,6 +226,9 @@ def agree(frame, study, by):
         pairs = rows.merge(other, on=[*by, *layer], suffixes=("", "_other"))
         assert len(pairs) == len(rows)
         for column in ("mean", "low", "high", "n"):
+            if column == "low":  # a picture has the range of runs in the place of an interval that misleads
+                ranges = pairs.get("greatest", pairs["low"]).notna()
+                pairs = pairs[~(pairs["low"].isna() & ranges & pairs["low_other"].notna())]
             np.testing.assert_allclose(pairs[column], pairs[f"{column}_other"], rtol=1e-12, err_msg=f"{name} {column}")
         assert (pairs["method"] == pairs["method_other"]).all()
         seen += len(pairs)
@@ -245,8 +248,9 @@ def test_tables_and_comparisons_agree(study, name):
 
 
 MAPS = ("dying", "weakening", "revival", "trained_by_rate", "layers_over_training")
-# No comparison has norms relative to the last layer, nor initialisers where there is one.
-OF_THEIR_OWN = ("gradient_by_layer", "gradient_by_layer_at_end", "dead_by_depth", "histograms", *MAPS, *OF_THEORY)
+# No comparison has norms relative to the last layer, nor initialisers or numbers of rows where there is one.
+OF_LAYERS = ("gradient_by_layer", "gradient_by_layer_at_end", "histograms")
+OF_THEIR_OWN = ("gap_by_rows", "dead_by_depth", *OF_LAYERS, *MAPS, *OF_THEORY)
 
 
 @pytest.mark.parametrize("name", [name for name in FIGURES if name not in OF_THEIR_OWN])

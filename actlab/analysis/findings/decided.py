@@ -117,7 +117,7 @@ def with_its_number(one: Verdict) -> str:
     if one.n and math.isnan(one.low):
         few = f"{number(one.estimate)}{unit} in {counted(one.n, 'seed')}: too few for an interval"
         alike = f"{number(one.estimate)}{unit} in all {one.n} seeds: equal values have no interval, and decide nothing"
-        told = few if one.n < FEWEST else alike
+        told, inner = (few, inner) if one.n < FEWEST else (alike, "")  # which says what more seeds would do
     where = f" at {least}, where it fits least" if least else ""
     return f"{asked}, found {told}{where}{f'; {inner}' if inner and not least else ''}"
 
