@@ -396,5 +396,5 @@ def part_of(folder: Path, about: Mapping[str, Any]) -> Part | None:
     figures = frozenset(one.stem for one in (folder / "figures").glob("*.png"))
     titles, drawn = verdict_pictures.titles(folder / "report.md"), redrawn.titles(found, folder)
     about_study = (verdicts.scope_of(study), str(study.get("claims")), again, found, figures)
-    html = (folder / PAGE).is_file()
-    return verdicts.Part(folder.name, *about_study, study=True, html=html, captions=titles, redrawn=drawn)
+    html, on = (folder / PAGE).is_file(), verdicts.splits_of(study)
+    return verdicts.Part(folder.name, *about_study, True, html, captions=titles, redrawn=drawn, splits=on)
