@@ -58,4 +58,5 @@ def part_of(folder: Path, about: Mapping[str, Any]) -> Part | None:
     titles, drawn = verdict_pictures.titles(folder / "report.md"), redrawn.titles(found, folder)
     rule, html = str(study.get("claims")), (folder / PAGE).is_file()
     about_study = (verdicts.scope_of(study), rule, again, found, figures, True, html, titles)
-    return verdicts.Part(folder.name, *about_study, redrawn=drawn, deciding=in_file(folder / rule, found))
+    deciding, on = in_file(folder / rule, found), verdicts.splits_of(study)
+    return verdicts.Part(folder.name, *about_study, redrawn=drawn, deciding=deciding, splits=on)

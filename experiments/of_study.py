@@ -16,6 +16,12 @@ from actlab.engine.results import Results
 from experiments import depth
 from experiments.phrases import say, span_of
 
+OWN_CLAIMS = (
+    "Claims of this study (`results/{study}`), decided on its own runs. Where an id stands in [the trial's table]"
+    "(results/claims/report.md) too, that is another claim, on other runs, with a verdict of its own:"
+)
+"""What stands before a study's table of claims, lest it be taken for the trial's."""
+
 
 def cells_of(results: Results) -> Cells:
     """Build a study's cells by its own rule."""
@@ -63,7 +69,8 @@ def verdicts(claims: Sequence[Callable[[Cells], Verdict]], cells: Cells, study: 
     table = markdown_table(["claim", "said", "bound", "measured", "verdict"], lines)
     asked = f" Not decided: {'; '.join(open_ones)}." * bool(open_ones)
     return (
-        f"{table}\n\n[What each number is](results/{study}/tables/claims.md), and those of all conditions: of a claim "
+        f"{OWN_CLAIMS.format(study=study)}\n\n{table}\n\n"
+        f"[What each number is](results/{study}/tables/claims.md), and those of all conditions: of a claim "
         f"under several the least favourable stands here, with an interval that holds for all of them at once.{asked}"
     )
 

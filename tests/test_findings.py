@@ -88,6 +88,14 @@ def test_the_table_is_whole(deep):
     assert sum(line.count("**") for line in lines[head + 2 : head + 5]) == 4  # one best a column: the study's marks
 
 
+def test_a_studys_table_of_claims_says_before_it_that_its_ids_are_not_the_trials(deep):
+    """D1a is here and there, decided otherwise: who reads one must not take it for the other."""
+    lines = findings.depth_findings(results(RULE, *deep)).splitlines()
+    head = lines.index("| claim | said | bound | measured | verdict |")
+    assert lines[head - 2] == of_study.OWN_CLAIMS.format(study="depth")
+    assert "[the trial's table](results/claims/report.md)" in lines[head - 2]
+
+
 @pytest.fixture(scope="module")
 def dying():
     """Return a study with and without a frozen layer, of two optimizers; where nothing is frozen, units come back."""

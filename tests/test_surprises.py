@@ -74,7 +74,17 @@ def test_a_line_has_the_claim_the_number_its_interval_and_a_link(tmp_path):
     sides = "it holds at adam: 0.300 [0.250, 0.350]; it does not at sgd: 0.00 [−0.10, 0.10]"
     assert f"“says L2a” is **true only under some conditions**: {sides}, where" in text
     assert "where at least 0.2 is claimed (a gain; [L2a](results/claims/report.md#l2a))" in text
-    assert "**1 verdicts" not in text
+    assert text.startswith("**1 verdict on what is taught of nine activations**, some on the same runs: 1 true")
+
+
+def test_what_is_on_the_trial_itself_is_not_counted_among_what_is_taught(tmp_path):
+    """A1 is said apart, whatever comes beside it; the counts by word are of all, as on the trial's page."""
+    taught = (verdict("S1a", "sigmoid", CONTRADICTED, -1, -0.9), verdict("E1b", "elu", INCONCLUSIVE))
+    parts = [Part("mine", "", "", "", (*taught, verdict("A1", "", INCONCLUSIVE)))]
+    write_table(table(parts, {}), tmp_path / "tables")
+    text = surprises(tmp_path, "results/claims")
+    said = "**2 verdicts on what is taught of nine activations**, and one on the trial itself, some on the same runs: "
+    assert text.startswith(f"{said}1 contradicted, 2 inconclusive.")
 
 
 def test_what_is_doubted_of_a_selection_is_said_behind_what_the_number_is():

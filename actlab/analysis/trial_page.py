@@ -32,7 +32,12 @@ WHAT = (
 )
 HOW_TO_READ = (
     "A number is followed by its 95 % interval in brackets (of several conditions each is wider, so that all hold at "
-    "once) and by n, how many times it was measured: for training runs, the seeds."
+    "once) and by n, how many times it was measured: mostly in so many seeds; in tasks, runs, rounds of timing or "
+    "links where the words on the number name these; once where it was computed."
+)
+ONE_SPLIT = (
+    "on one split of the data (each data set's): an interval speaks of initial weights and the order of batches on "
+    "these rows, and not of other rows"
 )
 GLOSSARY = (
     "**Trained**: a run whose training loss ends at or below half of the best constant predictor's.",
@@ -90,7 +95,8 @@ def page(
     """
     pairs = in_order(parts, claims)
     verdicts = [one for one, _ in pairs]
-    sections = [Section(1, plain(title), opening(verdicts, claims, quick))]
+    on_one_split = [one for one, part in pairs if part.splits == 1]
+    sections = [Section(1, plain(title), opening(verdicts, claims, quick, on_one_split))]
     if chain is not None:
         counts, rule, _ = chain.note.partition(NOTE)
         blocks = (Text(counts.strip()), *([Text(rule, fold=HOW_A_LINK)] if rule else []))
@@ -118,11 +124,19 @@ def page(
     return sections
 
 
-def opening(verdicts: Sequence[Verdict], claims: Mapping[str, str], quick: bool) -> tuple[Text | Items, ...]:
-    """Say what was found: how many claims were decided, how, and what of it surprises most."""
+def opening(
+    verdicts: Sequence[Verdict], claims: Mapping[str, str], quick: bool, on_one_split: Sequence[Verdict] = ()
+) -> tuple[Text | Items, ...]:
+    """Say what was found: how many claims were decided, how, what of it surprises most, and what to doubt.
+
+    Args:
+        verdicts: all of them.
+        claims, quick: as ``page`` takes them.
+        on_one_split: those of runs on one split of the data.
+    """
     decided = [one for one in verdicts if one.verdict not in (INCONCLUSIVE, FAILED)]
     known = [claim for claim in claims if any(belongs(one.id, claim) for one in decided)]
-    own = [one for one in verdicts if OWN.match(one.id) and not any(belongs(one.id, claim) for claim in claims)]
+    own = on_itself(verdicts, claims)
     itself = f", {'one' if len(own) == 1 else len(own)} of them on the trial itself" * bool(own)
     text = (
         f"The trial puts {counted(len(claims), 'claim')} of the story to the test and decides {len(known)} of them "
@@ -136,12 +150,17 @@ def opening(verdicts: Sequence[Verdict], claims: Mapping[str, str], quick: bool)
         blocks.append(Items(tuple(sentence(one) for one in surprises)))
         blocks.append(Text(HOW_TO_READ))
     checks = [f"A check on the trial itself: {sentence(one)}" for one in own]
-    if doubts := (*doubted(verdicts), *checks):
+    if doubts := (*doubted(verdicts, on_one_split), *checks):
         blocks += [Text("What to doubt:"), Items(doubts)]
     return tuple(blocks)
 
 
-def doubted(verdicts: Sequence[Verdict]) -> tuple[str, ...]:
+def on_itself(verdicts: Sequence[Verdict], claims: Mapping[str, str]) -> list[Verdict]:
+    """Return those verdicts that are on the trial itself, and on nothing that is taught."""
+    return [one for one in verdicts if OWN.match(one.id) and not any(belongs(one.id, claim) for claim in claims)]
+
+
+def doubted(verdicts: Sequence[Verdict], on_one_split: Sequence[Verdict] = ()) -> tuple[str, ...]:
     """List what to doubt of verdicts as a whole, each with how many it is said of.
 
     >>> some = doubted([Verdict("S1", "", "", "at least", 0.2, 0.3, 0.1, 0.4, 5, "", INCONCLUSIVE, "", "")])
@@ -154,6 +173,7 @@ def doubted(verdicts: Sequence[Verdict]) -> tuple[str, ...]:
     of = f"of {counted(len(verdicts), 'verdict')}"
     said = (
         (unsettled, "open: an interval has both what is claimed and what is not, or something else stands against it"),
+        (on_one_split, ONE_SPLIT),
         (partly, "of claims that hold under some conditions and not under others, which the table names"),
         (
             rates,

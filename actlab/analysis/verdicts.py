@@ -72,6 +72,7 @@ class Part:
         measured: of what is computed, the file of the numbers that its rule is given.
         redrawn: {id of a verdict whose figure the trial draws again: its title}.
         deciding: {id: the function of the rule's file that decides it, and its line}.
+        splits: on how many splits of the data a study's runs are; None of what is no study, or has no data to split.
     """
 
     name: str
@@ -87,6 +88,7 @@ class Part:
     measured: str = ""
     redrawn: Mapping[str, str] = field(default_factory=dict, hash=False)
     deciding: Mapping[str, tuple[str, int]] = field(default_factory=dict, hash=False)
+    splits: int | None = None
 
     def rule_of(self, id: str) -> str:
         """Link the rule of a claim: its file, at the function that decides it where that is known."""
@@ -115,13 +117,12 @@ def scope_of(study: Mapping[str, Any]) -> str:
     >>> matrix = {"model.depth": [2, 10], "train.optimizer": ["sgd", {"name": "adam", "b1": 0.9}]}
     >>> scope_of({"data": {"name": "digits"}, "model": {"width": 64}, "sweep": {"matrix": matrix, "seeds": 20}})
     'digits; width 64; depth 2, 10; sgd, adam; 20 seeds'
+    >>> scope_of({"data": {"name": "digits", "seed": 0}, "sweep": {"seeds": 20}})
+    'digits; 20 seeds on one split'
     """
-    matrix = (study.get("sweep") or {}).get("matrix") or {}
 
     def values(key: str) -> list[str]:
-        section, _, name = key.partition(".")
-        given = matrix.get(key, [(study.get(section) or {}).get(name)])
-        names = [str(one.get("name")) if isinstance(one, Mapping) else str(one) for one in given if one is not None]
+        names = [str(one.get("name")) if isinstance(one, Mapping) else str(one) for one in given(study, key)]
         return list(dict.fromkeys(Path(one).name if "/" in one else one for one in names))
 
     parts = []
@@ -137,8 +138,26 @@ def scope_of(study: Mapping[str, Any]) -> str:
             parts.append(f"{word}{', '.join(found)}")
     seeds = (study.get("sweep") or {}).get("seeds", 1)
     parts.append(counted(len(seeds) if isinstance(seeds, list) else int(seeds), "seed"))
-    splits = matrix.get("data.seed", [])
-    return "; ".join([*parts, *([counted(len(splits), "split")] if len(splits) > 1 else [])])
+    if splits := splits_of(study):
+        each = " each" * (len({str(one) for one in given(study, "data.name")}) > 1)
+        parts[-1] += f" on {'one split' if splits == 1 else counted(splits, 'split')}{each}"
+    return "; ".join(parts)
+
+
+def given(study: Mapping[str, Any], key: str) -> list[Any]:
+    """List what a study gives a key, ``section.name``: its values where it is swept, else the one; empty without."""
+    section, _, name = key.partition(".")
+    matrix = (study.get("sweep") or {}).get("matrix") or {}
+    return [one for one in matrix.get(key, [(study.get(section) or {}).get(name)]) if one is not None]
+
+
+def splits_of(study: Mapping[str, Any]) -> int | None:
+    """Count the splits of the data that a study's runs are on, of each of its data sets; None where it names none.
+
+    >>> splits_of({"data": {"seed": 3}}), splits_of({"sweep": {"matrix": {"data.seed": [0, 1]}}}), splits_of({})
+    (1, 2, None)
+    """
+    return len(set(given(study, "data.seed"))) or None
 
 
 def in_order(parts: Sequence[Part], claims: Mapping[str, str]) -> list[tuple[Verdict, Part]]:
