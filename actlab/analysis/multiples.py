@@ -78,7 +78,7 @@ def small_multiples(spec: Spec, frame: pd.DataFrame) -> Figure:
         depth_axis(axes, sorted(frame[x].unique()), x)
         axes.set_xlabel("")
     name_edges(grid, len(values), about(x).axis, "")
-    keys |= key_of_ranges(frame)
+    keys |= key_of_ranges(frame[frame["at"] == "init"] if ends else frame) if theory else {}
     figure.supylabel(about(measure).axis, fontsize=8)
     end = {"marker": AT_END, "markersize": 3.2}
     handles = keys_of_theory(ends, end, some=reaches_not(frame)) if theory else keys_of_times(end, DOTTED)[not ends :]

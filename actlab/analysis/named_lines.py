@@ -100,7 +100,7 @@ def named_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
         for value in chance(axes, rows):
             ends["chance"] = (value, CHANCE["color"])
         theory = is_predicted(rows)
-        keys |= (keys_of_theory(rows) if theory and "at" not in rows else {}) | key_of_ranges(rows)
+        keys |= (keys_of_theory(rows) if theory and "at" not in rows else {}) | (key_of_ranges(rows) if theory else {})
         keys |= {UNDER_POINT if theory else UNDER: key_of_under(theory)} if under else {}
         all_ends.append(ends)
     legend(figure, [Line2D([], [], label=text, **look) for text, look in keys.items()], "")

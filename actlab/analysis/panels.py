@@ -155,7 +155,9 @@ def facets(spec: Spec, frame: pd.DataFrame) -> Figure:
     end = {"marker": AT_END, **dotted} if gaps else {}
     if theory:
         handles += keys_of_theory(not alone, end, hollow, reaches_not(frame))
-        handles += [Line2D([], [], label=text, **look) for text, look in key_of_ranges(frame).items()]
+        handles += [
+            Line2D([], [], label=text, **look) for text, look in key_of_ranges(frame[frame["at"] == "init"]).items()
+        ]
     elif "at" in frame:
         handles += keys_of_times(end, {**hollow, **dotted})[alone:]
     legend(figure, handles, "" if own else words(lines))
@@ -316,7 +318,10 @@ def grid_of_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
         by_depth = layers.groupby(spec.columns)[spec.x]
         gaps = spec.x == "layer" and any(unknown_between(one.to_numpy()) for _, one in by_depth)
         handles += keys_of_theory(ends, {"linestyle": style.DASHES["dotted"]} if gaps else {}, some=reaches_not(frame))
-        handles += [Line2D([], [], label=text, **look) for text, look in key_of_ranges(frame).items()]
+        handles += [
+            Line2D([], [], label=text, **look)
+            for text, look in key_of_ranges(frame if gaps or not ends else frame[frame["at"] == "init"]).items()
+        ]
     legend(figure, handles, "" if lines == "activation" else words(lines))
     return figure
 

@@ -139,11 +139,10 @@ RANGE = "dotted upright: least to greatest of the runs"
 
 
 def key_of_ranges(frame: pd.DataFrame) -> dict[str, dict[str, Any]]:
-    """Say how points have a range that have no interval, where theory is drawn and some do."""
-    there = frame[frame["at"] == "init"] if "at" in frame else frame
-    ranged = RANGED in there and bool((there[RANGED] & there["low"].notna()).any())
+    """Say how points have a range that have no interval, where some do: beside theory, which is dashed."""
+    ranged = RANGED in frame and bool((frame[RANGED] & frame["low"].notna()).any())
     look = {"color": "#444444", "linewidth": 1.0, "linestyle": style.DASHES["dotted"], "marker": ""}
-    return {RANGE: look} if ranged and is_predicted(frame) else {}
+    return {RANGE: look} if ranged else {}
 
 
 def strip(axes: Axes, nowhere: Sequence[tuple[float, str, LineStyle]]) -> None:

@@ -57,8 +57,8 @@ NEARLY, MANY = 0.9, 20
 OF_ESTIMATE = ("mean", "low", "high", "n", "diverged", "missing", "method", "median", "least", "greatest")
 UNTRAINED_BESIDE = "Small points beside a ring: the runs that did not."
 CLEARLY = (
-    "*Clearly*: by more than a difference that counts as none ({margin}), and by more than luck alone gives one "
-    "comparison in {luck}. Without a frame no other is clearly better, which does not make the selected one the best."
+    "*Clearly*: by more than counts as no difference ({margin}), and further than luck alone brings in one of "
+    "{luck} comparisons. Without a frame no other is clearly better, which does not make the selected one the best."
 )
 CHANCE = "Dotted: chance, the share of the test rows that the most frequent class of the training rows has."
 

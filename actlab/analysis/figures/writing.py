@@ -117,7 +117,8 @@ def in_equal_lines(text: str, most: int) -> list[str]:
     ['back through 30 hidden layers,', 'at the end of training']
     """
     number = len(textwrap.wrap(text, most))
-    widths = range(max(len(text) // max(number, 1), 1), most)
+    longest = min(max(map(len, text.split(" "))), most)  # no word is broken that a line has room for
+    widths = range(max(len(text) // max(number, 1), longest, 1), most)
     return next((lines for w in widths if len(lines := textwrap.wrap(text, w)) <= number), textwrap.wrap(text, most))
 
 
