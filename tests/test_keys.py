@@ -16,7 +16,7 @@ from actlab.study.selection import Select
 from tests.synthetic import frames
 
 ESTIMATE = {"mean": 0.5, "low": 0.4, "high": 0.6, "n": 5, "runs": 5, "diverged": 0, "missing": 0}
-LOOKS = {"relu": LineStyle("#0072b2", "o"), "gelu": LineStyle("#cc79a7", "s")}
+TWO = {"relu": LineStyle("#0072b2", "o"), "gelu": LineStyle("#cc79a7", "s")}
 
 
 def labels(figure):
@@ -96,7 +96,7 @@ def test_beside_theory_ranges_are_dotted_and_keyed_and_predictions_alone_dashed(
         for layer in ((1,) if kind == NAMED_LINES else range(1, 6))
     ]
     lines, panel = ("depth", "activation") if kind == FACETS else ("activation", "measure")
-    spec = Spec(kind, x=x, lines=lines, panels=panel, columns="depth" if kind == GRID else "", looks=LOOKS)
+    spec = Spec(kind, x=x, lines=lines, panels=panel, columns="depth" if kind == GRID else "", looks=TWO)
     ranged, frame = render(spec, pd.DataFrame(rows)), pd.DataFrame(rows)
     assert RANGE in labels(ranged)
     known = render(spec, frame.assign(low=0.4, high=0.6))

@@ -67,7 +67,7 @@ from actlab.analysis.maps import share_map, tiles
 from actlab.analysis.multiples import OWN, own_or_shared, small_multiples
 from actlab.analysis.named_lines import UNDER, WIDER, beneath, draw_beside, named_lines
 from actlab.analysis.of_trained import TRAINED, untrained
-from actlab.analysis.point_intervals import key_of_ranges, point_intervals
+from actlab.analysis.point_intervals import keys_of_ranges, point_intervals
 from actlab.analysis.profiles import profile
 from actlab.analysis.reaches import drawn, far_out, padded
 from actlab.analysis.ridges import ridges
@@ -155,9 +155,7 @@ def facets(spec: Spec, frame: pd.DataFrame) -> Figure:
     end = {"marker": AT_END, **dotted} if gaps else {}
     if theory:
         handles += keys_of_theory(not alone, end, hollow, reaches_not(frame))
-        handles += [
-            Line2D([], [], label=text, **look) for text, look in key_of_ranges(frame[frame["at"] == "init"]).items()
-        ]
+        handles += keys_of_ranges(frame[frame["at"] == "init"])
     elif "at" in frame:
         handles += keys_of_times(end, {**hollow, **dotted})[alone:]
     legend(figure, handles, "" if own else words(lines))
@@ -318,10 +316,7 @@ def grid_of_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
         by_depth = layers.groupby(spec.columns)[spec.x]
         gaps = spec.x == "layer" and any(unknown_between(one.to_numpy()) for _, one in by_depth)
         handles += keys_of_theory(ends, {"linestyle": style.DASHES["dotted"]} if gaps else {}, some=reaches_not(frame))
-        handles += [
-            Line2D([], [], label=text, **look)
-            for text, look in key_of_ranges(frame if gaps or not ends else frame[frame["at"] == "init"]).items()
-        ]
+        handles += keys_of_ranges(frame if gaps or not ends else frame[frame["at"] == "init"])
     legend(figure, handles, "" if lines == "activation" else words(lines))
     return figure
 

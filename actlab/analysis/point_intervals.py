@@ -145,6 +145,11 @@ def key_of_ranges(frame: pd.DataFrame) -> dict[str, dict[str, Any]]:
     return {RANGE: look} if ranged else {}
 
 
+def keys_of_ranges(frame: pd.DataFrame) -> list[Line2D]:
+    """``key_of_ranges`` as what a legend takes."""
+    return [Line2D([], [], label=text, **look) for text, look in key_of_ranges(frame).items()]
+
+
 def strip(axes: Axes, nowhere: Sequence[tuple[float, str, LineStyle]]) -> None:
     """Add a strip below an axis, and mark in it what has no value, as a key says why."""
     scale = axes.yaxis.get_transform()
