@@ -128,6 +128,17 @@ def few_digits(name: str) -> str:
     return re.sub(r"(?<==)-?\d+\.\d{4,}(?:e[-+]?\d+)?", lambda number: f"{float(number[0]):.4g}", name)
 
 
+def in_brief(texts: Iterable[str]) -> dict[str, str]:
+    """Write settings with four digits of their numbers, or with all where these would not tell them apart.
+
+    >>> in_brief(["0.3333333333333333", "0.1"]), in_brief(["1.00001", "1.00002"])
+    ({'0.3333333333333333': '0.3333', '0.1': '0.1'}, {'1.00001': '1.00001', '1.00002': '1.00002'})
+    """
+    full = list(dict.fromkeys(texts))
+    short = [few_digits(f"={one}").removeprefix("=") for one in full]
+    return dict(zip(full, short if len(set(short)) == len(full) else full, strict=True))
+
+
 def show(value: Any) -> str:
     """Write a number as a person would, all of its digits; several, one a layer, between slashes.
 

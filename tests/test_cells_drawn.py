@@ -89,7 +89,7 @@ def test_no_interval_of_a_moment_reaches_to_what_no_run_has(study):
     assert np.allclose(none[["least", "median", "greatest"]], [-0.2, 0.1, 0.1])
     relu = end[end["activation"] == "relu"]
     assert (relu["low"].fillna(0.1) >= 0).all()
-    assert "median and range (dashed)" in made.caption
+    assert "median and range (dotted)" in made.caption
 
 
 def test_an_axis_that_is_linear_to_1_says_so_on_itself_and_in_the_caption(study):

@@ -220,14 +220,14 @@ def test_a_figure_says_of_means_and_medians_what_occurs_in_it():
     ]
     said = (
         "Geometric means over seeds with 95 % intervals",
-        "Medians over seeds with the range (dashed edges) of fewer than 5 runs",
+        "Medians over seeds with the range (dotted edges) of fewer than 5 runs",
         "The value itself where all runs have the same",
         "Single runs as they are",
     )
     assert tuple(notes.mean_of(pd.DataFrame([row])) for row in rows) == said
     assert (
         notes.mean_of(pd.DataFrame(rows[:2]))
-        == f"{said[0]}; medians with the range (dashed edges) of fewer than 5 runs"
+        == f"{said[0]}; medians with the range (dotted edges) of fewer than 5 runs"
     )
     both = pd.DataFrame([rows[0], rows[0] | {"measure": "act_mean"}])
     assert notes.mean_of(both) == "Means over seeds (variance of h: geometric) with 95 % intervals"
@@ -240,7 +240,7 @@ def test_beyond_float64_the_median_is_drawn_by_its_log10():
     assert (shown["log10_mean"], shown["log10_low"], shown["log10_high"]) == (-402.0, -404.0, -397.0)
 
 
-def test_a_range_has_dashed_edges_and_an_interval_none():
+def test_a_range_has_dotted_edges_and_an_interval_none():
     axes = style.new_figure(3, 3).subplots()
     rows = pd.DataFrame({"step": [1, 2, 3, 4], "mean": 0.2, "low": 0.1, "high": 0.3})
     rows["ranged"] = [False, False, True, True]
@@ -364,7 +364,7 @@ def test_a_caption_announces_no_range_of_cells_whose_runs_are_drawn_one_by_one()
     one_by_one, of_trained = (FIGURES[name].make(cells).caption for name in ("accuracy_by_depth", "intervals_by_depth"))
     assert "95 % intervals" in one_by_one
     assert "range" not in one_by_one
-    assert "range (dashed) of fewer than 5 runs. Ringed:" in of_trained  # where 3 of 6 trained, these have one
+    assert "range (dotted) of fewer than 5 runs. Ringed:" in of_trained  # where 3 of 6 trained, these have one
 
 
 def test_other_settings_get_pictures_of_their_own():

@@ -13,6 +13,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
+from actlab.analysis.of_trained import partly
+
 TICKS = (0.0, 0.5, 0.7, 0.8, 0.9, 0.93, 0.95, 0.97, 0.98, 0.99, 0.995, 0.997, 0.998, 0.999)
 APART = 0.06
 """Of the axis: ticks that are nearer to one another are left out."""
@@ -68,6 +70,6 @@ def heights_of(rows: pd.DataFrame) -> list[float]:
     """List all that a panel shows: estimates, both ends of intervals, single runs, and chance."""
     texts = rows["seeds"].fillna("") if "seeds" in rows else pd.Series(dtype=str)
     alone = [float(one) for text in texts for one in str(text).split()]
-    shown = rows[texts.eq("")] if len(texts) else rows
+    shown = rows[texts.eq("") | partly(rows)] if len(texts) else rows
     names = [name for name in ("mean", "low", "high") if name in rows]
     return [*shown[names].to_numpy(float).ravel(), *alone, *rows.get("chance", [])]

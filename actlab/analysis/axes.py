@@ -23,6 +23,7 @@ from actlab.analysis import style
 from actlab.analysis.drawings import RANGED
 from actlab.analysis.layout import setting, words
 from actlab.analysis.looks import MARKERS, LineStyle, from_palette
+from actlab.analysis.of_trained import partly
 from actlab.measures import about
 
 BAND = 0.16
@@ -84,7 +85,7 @@ def panel_title(column: str, value: Any) -> str:
 def curve(
     axes: Axes, rows: pd.DataFrame, x: str, look: LineStyle, band: bool = True, alpha: float = BAND, **line: Any
 ) -> Line2D:
-    """Draw one line with its interval as a band, a range as a lighter one with dashed edges; few points are marked."""
+    """Draw one line with its interval as a band, a range as a lighter one with dotted edges; few points are marked."""
     order = np.argsort(rows[x].to_numpy(float), kind="stable")
     at, mean, low, high = (rows[name].to_numpy(float)[order] for name in (x, "mean", "low", "high"))
     settings = {**style.line(look), **line}
@@ -95,7 +96,14 @@ def curve(
     if band and np.isfinite(low).any():
         ranged = rows[RANGED].to_numpy(bool)[order] if RANGED in rows else np.zeros(len(at), bool)
         if len(at) == 1:
-            axes.vlines(at, low, high, color=look.colour, linewidth=1.0, linestyle="dashed" if ranged[0] else "solid")
+            axes.vlines(
+                at,
+                low,
+                high,
+                color=look.colour,
+                linewidth=1.0,
+                linestyle=style.DASHES["dotted" if ranged[0] else "solid"],
+            )
         else:
             for which, edges in ((~ranged, False), (ranged, True)):
                 if (which & np.isfinite(low)).any():
@@ -137,15 +145,15 @@ def points(
     aside: float = 0.0,
     **marker: Any,
 ) -> None:
-    """Draw what was measured as points with their intervals, ranges dashed; ``aside``: points to the right of it."""
+    """Draw what was measured as points with their intervals, ranges dotted; ``aside``: points to the right of it."""
     at, mean, low, high = (rows[name].to_numpy(float) for name in (x, "mean", "low", "high"))
     known = np.isfinite(low) & np.isfinite(high)
     ranged = rows[RANGED].to_numpy(bool) if RANGED in rows else np.zeros(len(at), bool)
     place: dict[str, Any] = {"color": look.colour}
     place |= {"transform": offset_copy(axes.transData, axes.get_figure(True), aside, units="points")} if aside else {}
-    for some, dash in ((known & ~ranged, "solid"), (known & ranged, "dashed")):
+    for some, dash in ((known & ~ranged, "solid"), (known & ranged, "dotted")):
         if bars and some.any():
-            axes.vlines(at[some], low[some], high[some], linewidth=0.8, linestyle=dash, **place)
+            axes.vlines(at[some], low[some], high[some], linewidth=0.8, linestyle=style.DASHES[dash], **place)
     settings = {"marker": look.marker or "o", "markersize": size, "linestyle": "none", **marker}
     axes.plot(at, mean, **place, **settings)
 
@@ -199,7 +207,7 @@ def keys_of_times(end: Mapping[str, Any], init: Mapping[str, Any]) -> tuple[Line
 def shade(
     axes: Axes, at: np.ndarray, low: np.ndarray, high: np.ndarray, color: str, alpha: float, edges: bool = False
 ) -> None:
-    """Fill the band between two curves, with a gap where either is not known; lighter and with dashed ``edges``.
+    """Fill the band between two curves, with a gap where either is not known; lighter and with dotted ``edges``.
 
     ``Axes.fill_between`` draws the same, and computes the limits of all axes that share one again each time.
     """
@@ -211,12 +219,12 @@ def shade(
     ]
     alone = [i[0] for i in stretches if len(i) == 1]  # an interval between two that are not known is a line
     if alone:
-        dash = "dashed" if edges else "solid"
+        dash = style.DASHES["dotted" if edges else "solid"]
         axes.vlines(at[alone], low[alone], high[alone], linewidth=1.0, color=color, alpha=0.5, linestyle=dash)
     band: dict[str, Any] = {"color": color, "alpha": alpha, "linewidth": 0}
     if edges:
         colours = {"facecolor": to_rgba(color, alpha / 2), "edgecolor": to_rgba(color, 0.5)}
-        band = {**colours, "linewidth": 0.5, "linestyle": "dashed"}
+        band = {**colours, "linewidth": 0.5, "linestyle": style.DASHES["dotted"]}
     axes.add_collection(PolyCollection(corners, **band), autolim=False)
     axes.update_datalim(np.concatenate(corners))
 
@@ -259,7 +267,8 @@ def framed(axes: Axes, line: pd.DataFrame, x: str, colour: str) -> dict[str, dic
         return {}
     texts = there["seeds"].fillna("") if "seeds" in there else pd.Series("", there.index)
     each = [[float(one) for one in str(text).split()] for text in texts]
-    heights = [np.median(runs) if runs else mean for runs, mean in zip(each, there["mean"], strict=True)]
+    of_all = zip(each, there["mean"], partly(there), strict=True)
+    heights = [np.median(runs) if runs and not some else mean for runs, mean, some in of_all]
     axes.plot(there[x], heights, color=colour, **FRAME)
     return {BETTER.format(there["outscored_by"].iloc[0]): {"color": "#444444", **FRAME}}
 

@@ -7,8 +7,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
+from actlab.analysis import style
 from actlab.analysis.drawings import pressed_flat
 from actlab.measures import about
 
@@ -126,3 +130,14 @@ def spread_out(axes: Axes, values: pd.Series) -> None:
     axes.set_xlim(low - pad, high + pad)
     axes.set_ylim(low - pad, high + pad)
     axes.set_box_aspect(1)
+
+
+BAR: dict[str, Any] = {"location": "bottom", "aspect": 16, "shrink": 0.6, "pad": 0.02}
+HIGH_BAR = 0.16  # inches
+
+
+def bar_of_places(figure: Figure, panels: Sequence[Axes]) -> None:
+    """Draw below a picture which colours layers have, in the order of those that a panel has."""
+    high = HIGH_BAR / figure.get_figheight()
+    bar = figure.colorbar(ScalarMappable(Normalize(0, 1), style.places()), ax=panels, **BAR | {"fraction": high})
+    bar.set_ticks([0.0, 1.0], labels=["first layer", "last layer"])

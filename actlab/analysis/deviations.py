@@ -189,7 +189,7 @@ def predicted_text(row: Mapping[str, Any], decimals: int | None = None) -> str:
         return OUTSIDE if row.get("outside") else ""
     if (value == 0 or math.isinf(value)) and math.isfinite(log10):
         return power_of_ten(log10)
-    return number(value) if decimals is None else f"{value:.{decimals}f}".replace("-", "−")
+    return number(value) if decimals is None else f"{value:z.{decimals}f}".replace("-", "−")
 
 
 def deviation_text(spreads: float) -> str:

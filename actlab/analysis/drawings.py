@@ -24,7 +24,7 @@ from actlab.analysis.of_trained import partly
 from actlab.analysis.variation import BOTH, of_what, over_repeats
 from actlab.later import pd
 from actlab.measures import LOG10, about
-from actlab.naming import few_digits, file_stem
+from actlab.naming import file_stem, in_brief
 
 INSTEAD = {"mean": "median", "low": "least", "high": "greatest"}
 """What is drawn, as tables print it, where a mean has no interval."""
@@ -140,18 +140,21 @@ def drawing(
     some_of = spec.columns or (spec.lines if spec.kind == FACETS else "")
     least = LAYERS_OF_A_LINE if some_of == "depth" and spec.x == "layer" else -math.inf
     pages: dict[str, pd.DataFrame] = {}
-    heads: dict[str, str] = {}
-    brief = {key: in_brief(frame[key]) for key in others}
+    said: dict[str, dict[str, str]] = {}
+    brief = {key: in_brief(map(setting, frame[key])) for key in others}
     for values, rows in frame.groupby(others, dropna=False, sort=False) if others else [((), frame)]:
         texts = {key: brief[key][setting(value)] for key, value in zip(others, values, strict=True)}
         if rows["mean"].notna().any():
             picture = few(rows, some_of, spec.most, least).reset_index(drop=True)
             page = file_name("-".join(f"{key}={text}" for key, text in texts.items()), pages)
             pages[page] = in_words(picture, (spec.lines, spec.panels, spec.x))
-            heads[page] = ", ".join(
-                (about(text).label or words(text)) if key == "measure" else f"{words(key)} {text}"
+            said[page] = {
+                key: (about(text).label or words(text)) if key == "measure" else f"{words(key)} {text}"
                 for key, text in texts.items()
-            )
+            }
+    # Of several pictures each says what tells it from the others.
+    varied = [key for key in others if len(said) == 1 or len({one[key] for one in said.values()}) > 1]
+    heads = {page: ", ".join(one[key] for key in varied) for page, one in said.items()}
     runs = cells.runs if cells.over in keys else cells.selected
     of_runs = [key for key in keys if key in runs]
     sentences = [caption, *filter(None, [how_many(frame), of_what(runs, of_runs, frame, cells.test_rows)])]
@@ -261,17 +264,6 @@ def in_words(frame: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
     """
     missing = [name for name in columns if name in frame and frame[name].isna().any()]
     return frame.assign(**{name: [setting(value) for value in frame[name]] for name in missing})
-
-
-def in_brief(values: pd.Series) -> dict[str, str]:
-    """Write settings with four digits of their numbers, or with all where these would not tell them apart.
-
-    >>> in_brief(pd.Series([1 / 3, 0.1])), in_brief(pd.Series([1.00001, 1.00002]))
-    ({'0.3333333333333333': '0.3333', '0.1': '0.1'}, {'1.00001': '1.00001', '1.00002': '1.00002'})
-    """
-    full = list(dict.fromkeys(map(setting, values)))
-    short = [few_digits(f"={one}").removeprefix("=") for one in full]
-    return dict(zip(full, short if len(set(short)) == len(full) else full, strict=True))
 
 
 def file_name(page: str, taken: Container[str]) -> str:

@@ -20,7 +20,7 @@ from actlab.analysis.intervals import COMPUTED, Interval
 from actlab.analysis.latex import writing as latex
 from actlab.later import pd
 from actlab.measures import about
-from actlab.naming import show
+from actlab.naming import in_brief, show
 
 # Measurements are float32 and carry seven digits; three more keep what was averaged.
 FLOATS = "%.10g"
@@ -74,7 +74,7 @@ def number(x: float, digits: int = 3) -> str:
     if size < -3 or size > 5:
         mantissa, exponent = f"{x:.{max(digits - 2, 0)}e}".split("e")
         return f"{mantissa}e{int(exponent)}".replace("-", "−")
-    return f"{x:.{max(digits - 1 - size, 0) if x else 0}f}".replace("-", "−")
+    return f"{x:z.{max(digits - 1 - size, 0) if x else 0}f}".replace("-", "−")
 
 
 def setting(value: Any) -> str:
@@ -130,7 +130,7 @@ def estimate(row: Mapping[str, Any], decimals: int | None = None) -> str:
         log10 = float(row.get(f"log10_{name}", math.nan))
         if (x == 0 or math.isinf(x)) and math.isfinite(log10):
             return power_of_ten(log10)
-        return number(x) if decimals is None or not math.isfinite(x) else f"{x:.{decimals}f}".replace("-", "−")
+        return number(x) if decimals is None or not math.isfinite(x) else f"{x:z.{decimals}f}".replace("-", "−")
 
     counts = {name: int(row.get(name, 0)) for name in ("diverged", "missing")}
     if row["n"] == 0:
@@ -193,7 +193,7 @@ def with_bounds(mean: float, low: float, high: float) -> str:
     if not plain:
         return f"{number(mean)} [{number(low)}, {number(high)}]"
     decimals = max(min(1 - math.floor(math.log10(half)), 3 - math.floor(math.log10(largest))), 0)
-    return "{} [{}, {}]".format(*(f"{x:.{decimals}f}".replace("-", "−") for x in (mean, low, high)))
+    return "{} [{}, {}]".format(*(f"{x:z.{decimals}f}".replace("-", "−") for x in (mean, low, high)))
 
 
 def with_interval(interval: Interval) -> str:
@@ -266,12 +266,18 @@ def lay_out(frame: pd.DataFrame, rows: Sequence[str], columns: Sequence[str], em
     """Lay the column ``text`` out by ``rows`` and ``columns``; rows come in the order in which they first occur."""
     keys = [name for name in rows if name == "activation" or frame[name].nunique(dropna=False) > 1]
     keys = keys or list(rows[:1])
+    brief = {name: in_brief(map(setting, frame[name])) for name in keys if frame[name].dtype.kind == "f"}
     seen: dict[tuple[Any, ...], None] = {}
     lines: dict[tuple[str, ...], dict[tuple[Any, ...], str]] = {}
     for row in records(frame):
         across = tuple(row[name] for name in columns)
         key = tuple(
-            plain(words(row[name])) if name in ("measure", "at") else in_markdown(row[name], name) for name in keys
+            plain(words(row[name]))
+            if name in ("measure", "at")
+            else brief[name][setting(row[name])]
+            if name in brief
+            else in_markdown(row[name], name)
+            for name in keys
         )
         seen.setdefault(across)
         if across in lines.setdefault(key, {}):

@@ -78,7 +78,7 @@ def written(value: float, share: bool) -> str:
         return "all"
     if share:
         return "<1" if 0 < value < 0.005 else ">99" if value >= 0.995 else f"{100 * value:.0f}"
-    text = f"{value:.2f}" if abs(value) < 0.995 else f"{value:.1f}"
+    text = f"{value:z.2f}" if abs(value) < 0.995 else f"{value:.1f}"
     return text.replace("0.", ".", 1).replace("-", "−") if abs(value) < 0.995 else text.replace("-", "−")
 
 

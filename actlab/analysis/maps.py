@@ -63,6 +63,7 @@ CELL, WIDE = 0.159, 0.34  # inches: a cell is at least and at most so wide
 ROW, TWO_LINES = 0.2, 0.215  # inches: a row of one line, or of two
 MOST_ACROSS, MOST_DOWN = 20, 24  # cells of a map that have their number in them
 MOST_TICKS = 9
+ROUND_A_MAP = 1.0  # inches: title, axis and key of the one map of a picture
 INSIDE = 0.05  # of the width of what a frame is about: how far inside it runs
 SHADES = {"trained": "Blues", "test_accuracy": "Greens", "test_loss": "Purples"}
 OF_UNITS, OF_NORMS = "YlOrBr", "viridis"
@@ -99,7 +100,7 @@ def share_map(spec: Spec, frame: pd.DataFrame) -> Figure:
     longest = max(len(str(value)) for value in down)
     look = look_of(spec, frame, len(across), len(down), 0.42)
     wide, tall = look.size(across, down)
-    figure = style.new_figure(0.4 + LETTER * LETTERS * longest + wide, 0.8 + tall)
+    figure = style.new_figure(0.4 + LETTER * LETTERS * longest + wide, ROUND_A_MAP + tall)
     axes = figure.subplots()
     occurring = tile(axes, spec, frame, (across, down), look)
     axes.set_xlabel(about(spec.x).axis)
@@ -249,7 +250,9 @@ def tile(
     share = not frame.empty and about(str(frame["measure"].iloc[0])).range == (0.0, 1.0)
     for cell, height in zip(records(frame), shades(spec, frame), strict=True):
         i, j = down.index(cell[spec.lines]), across.index(cell[spec.x])
-        here = set(marks(cell, height))
+        here = set(marks(cell, height)) - (
+            set() if look.numbers else {"none trained"}
+        )  # the head of such a map says it
         if not look.numbers and "lost" in here:  # nothing but a pattern has room
             here = here - {"lost"} | (set() if "faint" in here else {"some"})
             overlaid["faint" if "faint" in here else "some"].append(box(i, j))

@@ -32,7 +32,7 @@ from actlab.analysis.deviations import reaches_not
 from actlab.analysis.drawings import Spec
 from actlab.analysis.looks import LineStyle
 from actlab.analysis.of_trained import partly, untrained
-from actlab.analysis.point_intervals import NO_THEORY, RING, RINGED, dots
+from actlab.analysis.point_intervals import NO_THEORY, RING, RINGED, dots, key_of_ranges
 from actlab.analysis.reaches import padded, scales
 from actlab.measures import DECADES_PER_LAYER, about
 
@@ -78,6 +78,7 @@ def small_multiples(spec: Spec, frame: pd.DataFrame) -> Figure:
         depth_axis(axes, sorted(frame[x].unique()), x)
         axes.set_xlabel("")
     name_edges(grid, len(values), about(x).axis, "")
+    keys |= key_of_ranges(frame[frame["at"] == "init"] if ends else frame) if theory else {}
     figure.supylabel(about(measure).axis, fontsize=8)
     end = {"marker": AT_END, "markersize": 3.2}
     handles = keys_of_theory(ends, end, some=reaches_not(frame)) if theory else keys_of_times(end, DOTTED)[not ends :]

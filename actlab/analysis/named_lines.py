@@ -31,7 +31,7 @@ from actlab.analysis.deviations import reaches_not
 from actlab.analysis.drawings import WHEN, Spec
 from actlab.analysis.looks import LineStyle
 from actlab.analysis.of_trained import partly, untrained
-from actlab.analysis.point_intervals import KEYS, NONE, RING, RINGED, dots, panels_of
+from actlab.analysis.point_intervals import KEYS, NONE, RING, RINGED, dots, key_of_ranges, panels_of
 from actlab.analysis.reaches import drawn
 from actlab.measures import DECADES_PER_LAYER, about
 
@@ -100,7 +100,7 @@ def named_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
         for value in chance(axes, rows):
             ends["chance"] = (value, CHANCE["color"])
         theory = is_predicted(rows)
-        keys |= keys_of_theory(rows) if theory and "at" not in rows else {}
+        keys |= (keys_of_theory(rows) if theory and "at" not in rows else {}) | (key_of_ranges(rows) if theory else {})
         keys |= {UNDER_POINT if theory else UNDER: key_of_under(theory)} if under else {}
         all_ends.append(ends)
     legend(figure, [Line2D([], [], label=text, **look) for text, look in keys.items()], "")
@@ -163,6 +163,8 @@ def each_run(
 ) -> tuple[pd.DataFrame, list[float]]:
     """Draw the runs of cells that have them by themselves as points, and leave a gap there in the line.
 
+    Where nearly all trained, and the estimate is of these, the others are drawn and the line has no gap.
+
     Args:
         axes: a panel with its scales.
         line: the estimates of one line.
@@ -174,7 +176,7 @@ def each_run(
         the line with its gaps, and the runs at its last place if these are drawn by themselves.
     """
     line = line.sort_values(x)
-    apart = one_by_one(line)
+    apart, alone = one_by_one(line), one_by_one(line) & ~partly(line)
     if not apart.any():
         return line, []
     scale = axes.xaxis.get_transform()
@@ -185,8 +187,8 @@ def each_run(
         place = scale.inverted().transform(scale.transform(np.array([float(at)])) + ASIDE * aside * (high - low))
         marker = {"marker": look.marker or "o"}
         axes.plot([float(place[0])] * len(runs), runs, alpha=0.8, **ONE_RUN | marker | {"color": look.colour})
-    gaps = line.assign(**{name: line[name].mask(apart) for name in ("mean", "low", "high")})
-    return gaps, runs if bool(apart.iloc[-1]) else []
+    gaps = line.assign(**{name: line[name].mask(alone) for name in ("mean", "low", "high")})
+    return gaps, runs if bool(alone.iloc[-1]) else []
 
 
 def one_by_one(line: pd.DataFrame) -> pd.Series:

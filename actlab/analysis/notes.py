@@ -306,7 +306,7 @@ def mean_of(frame: pd.DataFrame, bands: bool = True) -> str:
 
     >>> few = {"measure": "train_loss", "n": 3, "low": np.nan, "median": 0.5}
     >>> mean_of(pd.DataFrame([few]))
-    'Medians over seeds with the range (dashed edges) of fewer than 5 runs'
+    'Medians over seeds with the range (dotted edges) of fewer than 5 runs'
     """
     names = list(dict.fromkeys(map(str, frame["measure"])))
     geometric = [name for name in names if about(name).over_seeds == GEOMETRIC]
@@ -323,12 +323,12 @@ def mean_of(frame: pd.DataFrame, bands: bool = True) -> str:
         which = f" ({' and '.join(map(words, geometric))}: geometric)" if means == "means" and geometric else ""
         parts.append(f"{means} over {repeats}{which}{' with 95 % intervals' * bands}")
     if (ranged & few).any():
-        band = " with the range (dashed edges)" * bands
+        band = " with the range (dotted edges)" * bands
         why = [f"of fewer than {FEWEST} {runs}"] * bool((ranged & few & ~partly).any())
         why += ["of those that have a value, where some runs have none"] * bool((ranged & partly).any())
         parts.append(f"medians{f' over {repeats}' * (not parts)}{band} {' and '.join(why)}")
     if apart.any():
-        band = " with the range (dashed edges)" * bands
+        band = " with the range (dotted edges)" * bands
         which = "of all runs, where some trained and others did not"
         parts.append(f"medians{f' over {repeats}' * (not parts)}{band} {which}")
     if (ranged & ~few).any():

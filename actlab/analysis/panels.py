@@ -4,15 +4,13 @@ Nothing here computes a statistic. Every kind of figure has its function; ``rend
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
@@ -42,7 +40,7 @@ from actlab.analysis.axes import (
     unknown_between,
     width_of,
 )
-from actlab.analysis.axis_scales import decades_scale, depth_axis, layer_axis, log_scale, pressed_scale
+from actlab.analysis.axis_scales import bar_of_places, decades_scale, depth_axis, layer_axis, log_scale, pressed_scale
 from actlab.analysis.cuts import CUT, cut_at, mark_cut
 from actlab.analysis.deviations import reaches_not
 from actlab.analysis.drawings import (
@@ -69,7 +67,7 @@ from actlab.analysis.maps import share_map, tiles
 from actlab.analysis.multiples import OWN, own_or_shared, small_multiples
 from actlab.analysis.named_lines import UNDER, WIDER, beneath, draw_beside, named_lines
 from actlab.analysis.of_trained import TRAINED, untrained
-from actlab.analysis.point_intervals import point_intervals
+from actlab.analysis.point_intervals import keys_of_ranges, point_intervals
 from actlab.analysis.profiles import profile
 from actlab.analysis.reaches import drawn, far_out, padded
 from actlab.analysis.ridges import ridges
@@ -157,6 +155,7 @@ def facets(spec: Spec, frame: pd.DataFrame) -> Figure:
     end = {"marker": AT_END, **dotted} if gaps else {}
     if theory:
         handles += keys_of_theory(not alone, end, hollow, reaches_not(frame))
+        handles += keys_of_ranges(frame[frame["at"] == "init"])
     elif "at" in frame:
         handles += keys_of_times(end, {**hollow, **dotted})[alone:]
     legend(figure, handles, "" if own else words(lines))
@@ -208,7 +207,7 @@ def grid_of_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
     if theory:
         looks = {value: replace(look, dash="solid") for value, look in looks.items()}
     ticks = in_order(frame[spec.x]) if spec.x == "depth" else []
-    below = 0.5 + 0.19 * math.ceil((len(values) + 3 * theory) / 6) if lines != "layer" else 0.7
+    below = 0.5 + 0.19 * math.ceil((len(values) + 3 * theory) / 6) if lines != "layer" else 1.0
     alpha = min(BAND, 0.6 / len(values))  # many bands must not bury the lines
     folds, columns = arrangement(len(across))
     width = min(max(2.2 * columns + 0.5, 3.8), style.WIDEST)
@@ -279,7 +278,8 @@ def grid_of_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
                 at = {"transform": axes.transAxes, "ha": "right", "va": "top", "fontsize": 7, "color": "#555555"}
                 some = "none trained" if untrained(panel).any() else panel[TRAINED].iloc[0] if TRAINED in panel else ""
                 axes.text(0.98, 0.98, some, **at)
-            head = [f"{words(spec.columns)} {setting(other)}"] * (i == 0 or folds > 1) + [OWN] * (other in far[i])
+            told = (i == 0 or folds > 1) and (len(across) > 1 or lines != "layer")
+            head = [f"{words(spec.columns)} {setting(other)}"] * told + [OWN] * (other in far[i])
             axes.set_title(" – ".join(head))
             if ticks:
                 depth_axis(axes, ticks, spec.x)
@@ -316,6 +316,7 @@ def grid_of_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
         by_depth = layers.groupby(spec.columns)[spec.x]
         gaps = spec.x == "layer" and any(unknown_between(one.to_numpy()) for _, one in by_depth)
         handles += keys_of_theory(ends, {"linestyle": style.DASHES["dotted"]} if gaps else {}, some=reaches_not(frame))
+        handles += keys_of_ranges(frame if gaps or not ends else frame[frame["at"] == "init"])
     legend(figure, handles, "" if lines == "activation" else words(lines))
     return figure
 
@@ -326,12 +327,6 @@ def far_in_row(spec: Spec, of_row: pd.DataFrame) -> set[Any]:
         return set()
     heights = {other: drawn(panel) for other, panel in of_row.groupby(spec.columns)}
     return far_out({other: np.log10(of.where(of > 0)) for other, of in heights.items()}, few=2)
-
-
-def bar_of_places(figure: Figure, panels: Sequence[Axes]) -> None:
-    """Draw below a picture which colours layers have, in the order of those that a panel has."""
-    bar = figure.colorbar(ScalarMappable(Normalize(0, 1), style.places()), ax=panels, **BAR)
-    bar.set_ticks([0.0, 1.0], labels=["first layer", "last layer"])
 
 
 def seen_beneath(upon: int, look: Mapping[str, Any]) -> dict[str, Any]:
@@ -375,7 +370,6 @@ MOST_WIDE = 5
 """Of so many lines those are wide on which others lie: of more, wide ones leave nothing to see."""
 THIN: dict[str, Any] = {"markersize": 2.0, "linewidth": 0.75}
 CROWDED = "thin: many lines, some on one another"
-BAR: Mapping[str, Any] = {"location": "bottom", "fraction": 0.02, "aspect": 40, "shrink": 0.6, "pad": 0.02}
 FEW_BESIDE, BESIDE = 4, 4.5
 """Of so many lines of points those of one place stand a little aside of one another: how far, in typographic points."""
 WIDE_BAND = 2.0

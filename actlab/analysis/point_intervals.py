@@ -46,7 +46,7 @@ SEEDS, RINGED = "one run each, where only some trained", "of those that trained"
 RING: dict[str, Any] = {"marker": "o", "linestyle": "none", "markersize": 7.0, "markerfacecolor": "none"}
 KEYS: Mapping[str, dict[str, Any]] = {
     "95 % interval": {"linewidth": 1.1},
-    "range": {"linewidth": 1.1, "linestyle": style.DASHES["dashed"]},
+    "range": {"linewidth": 1.1, "linestyle": style.DASHES["dotted"]},
     SEEDS: {"marker": "o", "linestyle": "none", "markersize": 2.2, "markeredgewidth": 0.0},
     NONE: {"marker": "o", "linestyle": "none", "markersize": 4.0, "markerfacecolor": "white"},
     PARTLY: {"marker": "o", "linestyle": "none", "markersize": 4.0, "fillstyle": "left"},
@@ -112,9 +112,9 @@ def panel(
                 [x] * len(runs), runs, color=look.colour, alpha=0.8, **KEYS[SEEDS] | {"marker": look.marker or "o"}
             )
             seen.add(SEEDS)
-        elif np.isfinite(row["mean"]):
+        if np.isfinite(row["mean"]) and (not runs or row.get(TRAINED)):
             seen |= point(axes, x, row, look)
-        else:
+        elif not runs:
             nowhere.append((x, LOST if row["diverged"] and row["diverged"] == row["runs"] else MISSING, look))
     for value, look in looks.items():
         keys |= framed(axes, frame[frame[spec.lines] == value], PLACE, look.colour)
@@ -133,6 +133,21 @@ def panel(
         strip(axes, nowhere)
         seen |= {why for _, why, _ in nowhere}
     return {key: look for key, look in KEYS.items() if key in seen} | keys
+
+
+RANGE = "dotted upright: least to greatest of the runs"
+
+
+def key_of_ranges(frame: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    """Say how points have a range that have no interval, where some do: beside theory, which is dashed."""
+    ranged = RANGED in frame and bool((frame[RANGED] & frame["low"].notna()).any())
+    look = {"color": "#444444", "linewidth": 1.0, "linestyle": style.DASHES["dotted"], "marker": ""}
+    return {RANGE: look} if ranged else {}
+
+
+def keys_of_ranges(frame: pd.DataFrame) -> list[Line2D]:
+    """``key_of_ranges`` as what a legend takes."""
+    return [Line2D([], [], label=text, **look) for text, look in key_of_ranges(frame).items()]
 
 
 def strip(axes: Axes, nowhere: Sequence[tuple[float, str, LineStyle]]) -> None:
@@ -181,7 +196,7 @@ def dot(axes: Axes, row: Mapping[str, Any], place: int, look: LineStyle, theory:
         axes.fill_betweenx([place - 0.35, place + 0.35], *ends, **SPREAD)
         axes.plot([row["predicted"]] * 2, [place - 0.42, place + 0.42], marker="", **STROKE)
     if np.isfinite(row["low"]):
-        dash = style.DASHES["dashed" if row[RANGED] else "solid"]
+        dash = style.DASHES["dotted" if row[RANGED] else "solid"]
         axes.plot([row["low"], row["high"]], [place] * 2, color=look.colour, linewidth=1.2, linestyle=dash, marker="")
         for end in (row["low"], row["high"]):  # of one that its marker would hide they are seen all the same
             axes.plot([end] * 2, [place - CAP, place + CAP], color=look.colour, linewidth=0.8, marker="")

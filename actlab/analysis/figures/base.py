@@ -27,8 +27,8 @@ MOST_PANELS = 20
 MOST_NAMED = 8  # cells of a caption
 DEEP = 30  # a network of a talk: beyond it, mean-field theory of usual widths says less
 MARKS = (
-    "Blank: not in the grid. Hatched: all runs diverged. In brackets: how many did not, where some did; faded where "
-    "these are fewer than half."
+    "Blank: not in the grid. Hatched: all runs diverged. In brackets: how many runs did not diverge, where some "
+    "did; faded where these are fewer than half."
 )
 SELECTED = " Framed: the selected rate, at which all other figures and tables show these networks."
 MOST_DEPTHS = 3  # lines or panels by layer: more are too many to follow, or too small to read

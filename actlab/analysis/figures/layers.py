@@ -38,7 +38,7 @@ from actlab.naming import counted
 FEWEST = 4  # layers and records that make a map
 RANGES = (
     "Where no run trained, and where an interval would reach to a side of 0 on which no run is: median and range "
-    "(dashed)."
+    "(dotted)."
 )
 OWN_SCALE = "A panel that would press all others of its row flat has its own scale, on grey."
 PRESSED = f"Where it says *{LINEAR_TO_1}*, an axis has decades beyond, since a few values would press all others flat."

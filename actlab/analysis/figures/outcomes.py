@@ -36,12 +36,13 @@ from actlab.analysis.figures.base import (
 from actlab.analysis.intervals import FEWEST
 from actlab.analysis.layout import words
 from actlab.analysis.notes import mean_of
-from actlab.analysis.of_trained import NONE_TRAINED, TRAINED, summarise_trained, with_none_trained
-from actlab.analysis.outscored import of_selection, with_outscored
+from actlab.analysis.of_trained import NONE_TRAINED, TRAINED, partly, summarise_trained, with_none_trained
+from actlab.analysis.outscored import LUCK, of_selection, with_outscored
 from actlab.analysis.parts import figure
 from actlab.analysis.tables import gradients
 from actlab.analysis.tables import outcomes as tables
 from actlab.analysis.tables.base import order, without
+from actlab.analysis.ties import FACTOR, margin_of
 from actlab.later import pd
 from actlab.measures import about
 
@@ -51,6 +52,14 @@ GAPS = ("generalization_gap_error", "generalization_gap_loss")
 """The first of them that a study has: a loss is large where a network is sure and wrong, an error rate is not."""
 MOST_FOLLOWED, MOST_BESIDE = 5, 80
 """Lines that an eye can follow where they cross, and points that a picture has room for beside one another."""
+NEARLY, MANY = 0.9, 20
+"""Of more runs than these, from which share of trained ones on the others are points beside the estimate."""
+OF_ESTIMATE = ("mean", "low", "high", "n", "diverged", "missing", "method", "median", "least", "greatest")
+UNTRAINED_BESIDE = "Small points beside a ring: the runs that did not."
+CLEARLY = (
+    "*Clearly*: by more than counts as no difference ({margin}), and further than luck alone brings in one of "
+    "{luck} comparisons. Without a frame no other is clearly better, which does not make the selected one the best."
+)
 CHANCE = "Dotted: chance, the share of the test rows that the most frequent class of the training rows has."
 
 
@@ -64,19 +73,20 @@ def accuracy_by_depth(cells: Cells) -> Drawing | None:
     scale = f" ({tables.LOSS_SCALE})" if (table.frame["measure"] == "test_loss").any() else ""
     final = with_none_trained(with_seeds(table.frame, cells), cells.selected, cell_keys(cells))
     frame, apart = with_outscored(with_chance(final, cells), cells), ""
-    if (frame["seeds"] != "").any():
+    if ((frame["seeds"] != "") & ~partly(frame)).any():
         apart = " Where some runs trained and others did not, each run is a small point" + (
             "." if beside else ": no line leads through what lies between."
         )
     said = of_selection(cells)
-    estimates = estimates_of(frame).replace("dashed edges", "dashed") if beside else estimates_of(frame)
+    estimates = estimates_of(frame).replace("dotted edges", "dotted") if beside else estimates_of(frame)
     caption = " ".join(
         [
             f"Final metric on the test split{scale}. {estimates}.{apart}",
+            *filter(None, [some_trained(frame, cells), UNTRAINED_BESIDE * bool(partly(frame).any())]),
             *filter(None, [marked_untrained(frame, "Hollow")]),
             *([OF_ERRORS] if (frame["measure"] == "test_accuracy").any() else []),
             *([CHANCE] if "chance" in frame else []),
-            *([f"{said[0].upper()}{said[1:]}."] if said else []),
+            *([f"{said[0].upper()}{said[1:]}. {clearly(frame, cells)}"] if said else []),
         ]
     )
     return drawing(cells, frame, spec, table.title, caption)
@@ -102,9 +112,22 @@ def gap_by_rows(cells: Cells) -> Drawing | None:
     )
 
 
+def clearly(frame: pd.DataFrame, cells: Cells) -> str:
+    """Say what makes another value of the swept key clearly better, in the measures of a frame."""
+    margins = {name: margin_of(about(name, cells.own)) for name in dict.fromkeys(frame["measure"])}
+    each = [
+        f"{words(name)}: {f'a factor of {FACTOR:g}' if one.ratio else f'{one.delta:g}'}"
+        for name, one in margins.items()
+        if one is not None
+    ]
+    return CLEARLY.format(margin="; ".join(each), luck=f"{1 / LUCK:,.0f}")
+
+
 def estimates_of(frame: pd.DataFrame) -> str:
     """Say what estimates are drawn: those of cells whose runs are not drawn one by one."""
-    drawn = frame[frame["seeds"] == ""]
+    drawn = frame[(frame["seeds"] == "") | partly(frame)]
+    if "n_trained" in drawn:  # of those that trained alone there is a mean
+        drawn = drawn.assign(n_trained=drawn["n_trained"].mask(partly(drawn), drawn["runs"]))
     return mean_of(drawn) if len(drawn) else "Runs as they are"
 
 
@@ -121,17 +144,43 @@ def with_chance(frame: pd.DataFrame, cells: Cells) -> pd.DataFrame:
 
 
 def with_seeds(frame: pd.DataFrame, cells: Cells) -> pd.DataFrame:
-    """Add each run's value to cells of which some runs trained and others did not, and take their range away."""
-    keys, partly = cell_keys(cells), bimodal.partly(frame)
-    finite = cells.selected.copy()
-    each = {name: finite.groupby(keys, dropna=False)[name].apply(list) for name in set(frame["measure"]) & set(finite)}
+    """Add each run's value to cells of which some runs trained and others did not, and take their range away.
+
+    Where nearly all trained the estimate is of these, as ``TRAINED`` says, and the others' values alone are added: one
+    run of a hundred must not make a cloud of what was a point.
+    """
+    keys, runs = cell_keys(cells), cells.selected
+    some_of, nearly = bimodal.partly(frame), nearly_all(frame)
+    names = sorted(set(frame["measure"]) & set(runs))
+    if nearly.any():
+        of_them = summarise_trained(long(runs[["run", *names]], names), runs, keys, cells.own)
+        of_them = frame[[*keys, "measure"]].merge(of_them, "left", on=[*keys, "measure"]).set_axis(frame.index)
+        new = {name: of_them[name].where(nearly, frame[name]) for name in OF_ESTIMATE if name in frame}
+        frame = frame.assign(**new, **{TRAINED: of_them[TRAINED].where(nearly, "")})
+    lost = ~runs["trained"].astype(bool) | (runs["status"] != "ok")
+    every, untrained = (
+        {name: rows.groupby(keys, dropna=False)[name].apply(list) for name in names} for rows in (runs, runs[lost])
+    )
     places = frame[keys].itertuples(index=False, name=None)
     at = [place if len(keys) > 1 else place[0] for place in places]
     seeds = [
-        " ".join(f"{x:.4g}" for x in each[name][place] if x == x) if some and name in each else ""
-        for name, place, some in zip(frame["measure"], at, partly, strict=True)
+        " ".join(f"{x:.4g}" for x in (untrained if most else every)[name][place] if x == x)
+        if some and name in names
+        else ""
+        for name, place, some, most in zip(frame["measure"], at, some_of, nearly, strict=True)
     ]
     return frame.assign(seeds=seeds)
+
+
+def nearly_all(frame: pd.DataFrame) -> pd.Series:
+    """Say of which cells nearly all of many runs trained.
+
+    >>> nearly_all(pd.DataFrame({"n_trained": [99, 80, 19, 100], "runs": [100, 100, 20, 100]})).tolist()
+    [True, False, False, False]
+    """
+    if "n_trained" not in frame:
+        return pd.Series(False, index=frame.index)
+    return bimodal.partly(frame) & (frame["n_trained"] >= NEARLY * frame["runs"]) & (frame["runs"] > MANY)
 
 
 @figure
@@ -246,7 +295,7 @@ def intervals_by_depth(cells: Cells) -> Drawing | None:
     parts = [final]
     if slopes is not None:
         own = slopes.frame[slopes.frame["measure"] == "vanishing_slope"].assign(seeds="")
-        parts.append(own[[name for name in (*final, TRAINED) if name in own]])
+        parts.append(own[[name for name in dict.fromkeys((*final, TRAINED)) if name in own]])
     frame = with_none_trained(pd.concat(parts, ignore_index=True), cells.selected, cell_keys(cells))
     frame = frame.assign(**{TRAINED: frame[TRAINED].fillna("")}) if TRAINED in frame else frame
     spec = Spec(DOTS, x="depth", lines=subject(cells), looks=cells.looks)
@@ -254,8 +303,9 @@ def intervals_by_depth(cells: Cells) -> Drawing | None:
     some = "; half filled where some runs have no value" * bool(lacking.any())
     undefined = "; a slope is defined from depth 3 on" * (len(parts) > 1 and int(frame["depth"].min()) < 3)
     below = f" Below the axis stand cells without any{undefined}." * bool((frame["n"] == 0).any())
-    caption = f"{estimates_of(frame).replace('dashed edges', 'dashed')}{some}.{below}"
+    caption = f"{estimates_of(frame).replace('dotted edges', 'dotted')}{some}.{below}"
     caption += f" {CHANCE}" * ("chance" in frame)
-    caption = " ".join(filter(None, [caption, some_trained(frame, cells), marked_untrained(frame, "Hollow")]))
+    beside = UNTRAINED_BESIDE * bool((partly(frame) & (frame["seeds"] != "")).any())
+    caption = " ".join(filter(None, [caption, some_trained(frame, cells), beside, marked_untrained(frame, "Hollow")]))
     caption += f" {OF_ERRORS}" * bool((frame["measure"] == "test_accuracy").any())
     return drawing(cells, frame, spec, "Estimates with their intervals, by depth", caption)

@@ -25,6 +25,8 @@ else:  # Matplotlib, which a process that only shares out the pages need not imp
 
 AHEAD = 2  # pages that the process that helps has: one at work, and one for when that is done
 MOST_IN_TITLE = 110  # letters of the settings that a picture is of
+LOW, OF_A_LINE = 3.2, 0.18  # inches
+GLUE = "\N{NO-BREAK SPACE}"
 
 
 def write_figures(
@@ -91,8 +93,21 @@ def draw_page(drawing: Drawing, page: str) -> Figure:
         title = drawing.title.replace("$", r"\$")  # Matplotlib would take two of them for a formula
         text = f"{title} ({settings})" if settings else title
         lines = [text] if len(text) <= letters else [title, settings]
-        picture.suptitle("\n".join(part for one in lines for part in in_equal_lines(one, letters)))
+        text = "\n".join(part for one in lines for part in in_equal_lines(kept_whole(one, letters), letters))
+        if picture.get_figheight() < LOW:  # of a low picture each line more would take a row's height
+            picture.set_figheight(picture.get_figheight() + OF_A_LINE * text.count("\n"))
+        picture.suptitle(text.replace(GLUE, " "))
         return picture
+
+
+def kept_whole(text: str, most: int) -> str:
+    """Let a text of several settings break at its commas alone, where none of them is too long for a line.
+
+    >>> [line.replace(GLUE, " ") for line in in_equal_lines(kept_whole("train rows 50, weight decay 0", 18), 18)]
+    ['train rows 50,', 'weight decay 0']
+    """
+    parts = text.split(", ")
+    return ", ".join(one.replace(" ", GLUE) for one in parts) if max(map(len, parts)) < most else text
 
 
 def in_equal_lines(text: str, most: int) -> list[str]:
@@ -102,7 +117,8 @@ def in_equal_lines(text: str, most: int) -> list[str]:
     ['back through 30 hidden layers,', 'at the end of training']
     """
     number = len(textwrap.wrap(text, most))
-    widths = range(max(len(text) // max(number, 1), 1), most)
+    longest = min(max(map(len, text.split(" "))), most)  # no word is broken that a line has room for
+    widths = range(max(len(text) // max(number, 1), longest, 1), most)
     return next((lines for w in widths if len(lines := textwrap.wrap(text, w)) <= number), textwrap.wrap(text, most))
 
 

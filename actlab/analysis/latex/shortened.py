@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from actlab.analysis.latex.plan import families
+from actlab.analysis.latex.unsaid import EMPTY, OUTSIDE
 
 MOST_LINES = 345.0
 THINNED = 3
 """Values that are kept of a setting that is a number: the least, one in the middle, the greatest."""
 SIZES = ("width", "depth")
-"""Settings of which the greatest alone is kept where that is not enough, in this order."""
+"""Settings of which one value alone is kept where that is not enough, in this order: see ``fullest``."""
 
 Rows = list[list[object]]
 
@@ -48,22 +49,26 @@ def shortened(
     Returns:
         heads and rows of what is left, and what was left out, as phrases.
     """
-    heads, said, whole = list(heads), list[str](), len(rows)
+    heads, said, whole, every = list(heads), list[str](), len(rows), rows
+    shown: dict[int, list[str]] = {}
     if lines(heads, rows) <= MOST_LINES:
         return heads, rows, said
     for i in range(keys):
         values = numbers_of(rows, i)
         if len(values) > THINNED:
-            kept = [values[0], values[len(values) // 2], values[-1]]
+            shown[i] = kept = [values[0], values[len(values) // 2], values[-1]]
             rows = [row for row in rows if str(row[i]) in kept]
             said.append(f"of {len(values)} values of {heads[i]} {kept[0]}, {kept[1]} and {kept[2]}")
     for size in SIZES:
         i = heads.index(size) if size in heads[:keys] else -1
         values = numbers_of(rows, i) if i >= 0 else []
         if len(values) > 1 and lines(heads, rows) > MOST_LINES:
-            rows = [row for row in rows if str(row[i]) == values[-1]]
-            said = [one for one in said if not one.endswith(f"and {values[-1]}") or f" of {size} " not in one]
-            said.append(f"of {size} {values[-1]} alone")
+            others = [row for row in every if all(str(row[j]) in kept for j, kept in shown.items() if j != i)]
+            best = fullest(others, i, keys)
+            shown[i] = [best]
+            rows = [row for row in others if str(row[i]) == best]
+            said = [one for one in said if f" values of {size} " not in one]
+            said.append(f"of {size} {best} alone")
     groups = families(heads[keys:])
     columns = len(heads)
     while len(groups) > 1 and lines(heads, rows) > MOST_LINES:
@@ -78,6 +83,20 @@ def shortened(
         before, rows = len(rows), rows[: int(len(rows) * MOST_LINES / length)]
         said.append(f"the first {len(rows)} of {f'these {before}' if before < whole else before} rows")
     return heads, rows, said
+
+
+def fullest(rows: Rows, column: int, keys: int) -> str:
+    """Choose the greatest value of a column of which most other columns say something: theory does not speak of all.
+
+    >>> fullest([["10", "1", "0.9"], ["30", "2", "1.9"], ["50", "3", "outside theory"]], 0, 1)
+    '30'
+    """
+
+    def spoken(value: str) -> int:
+        there = [row[keys:] for row in rows if str(row[column]) == value]
+        return sum(any(str(cell) not in (*EMPTY, OUTSIDE) for cell in cells) for cells in zip(*there, strict=True))
+
+    return max(reversed(numbers_of(rows, column)), key=spoken)
 
 
 def numbers_of(rows: Rows, column: int) -> list[str]:

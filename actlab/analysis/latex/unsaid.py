@@ -9,6 +9,7 @@ from actlab.naming import counted
 
 DIVERGED = re.compile(r"(\d+) of \1 diverged")
 EMPTY = ("", "–")
+OUTSIDE = "outside theory"
 FEWEST = 4
 """Of a table of fewer rows a column with one value stays."""
 
@@ -16,7 +17,7 @@ Rows = list[list[object]]
 
 
 def unsaid(heads: Sequence[str], rows: Rows, keys: int) -> tuple[list[str], Rows, list[str]]:
-    """Leave out rows of which every run diverged, and columns that are empty, or empty but for one row.
+    """Leave out rows of which every run diverged, and columns without a value, or with one in a single row.
 
     Args:
         heads: Markdown, a column each.
@@ -40,17 +41,20 @@ def unsaid(heads: Sequence[str], rows: Rows, keys: int) -> tuple[list[str], Rows
         which = f"which {'are' if len(lost) > 1 else 'is'} left out"
         said.append(f"Every run of {counted(len(lost), 'row')} diverged, {which}: {heads[0]} {', '.join(names)}.")
     there = {i: [row for row in rows if str(row[i]) not in EMPTY] for i in range(keys, len(heads))}
+    outside = [i for i, some in there.items() if len(some) > 1 and {str(row[i]) for row in some} == {OUTSIDE}]
     none = [i for i, some in there.items() if not some]
-    alone = [i for i, some in there.items() if len(some) == 1 and len(rows) >= FEWEST]
-    if len(none) + len(alone) == len(there):
+    alone = [i for i, some in there.items() if len(some) == 1 and len(rows) >= FEWEST and i not in outside]
+    if len(none) + len(outside) + len(alone) == len(there):
         return heads, rows, said
     if none:
         said.append(f"No row has a value of {', '.join(heads[i] for i in none)}.")
+    if outside:
+        said.append(f"No row has a value of {', '.join(heads[i] for i in outside)}: {OUTSIDE}.")
     for i in alone:
         (row,) = there[i]
         whose = ", ".join(f"{heads[k]} {row[k]}" for k in range(keys))
         said.append(f"Of {heads[i]} one row alone has a value, {row[i]}: {whose}.")
-    kept = [i for i in range(len(heads)) if i not in (*none, *alone)]
+    kept = [i for i in range(len(heads)) if i not in (*none, *outside, *alone)]
     return [heads[i] for i in kept], [[row[i] for i in kept] for row in rows], said
 
 

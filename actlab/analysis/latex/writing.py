@@ -86,10 +86,9 @@ def document(
     """
     every = [list(row) for row in rows]
     heads, kept, left_out = shortened(heads, every, keys, lambda *some: tall(*laid_out(some[0], some[1], keys)))
-    if left_out:
-        note = f"Shown are {'; '.join(left_out)}; all {len(every)} rows are in {plain(name)}.csv. {note}"
     heads, kept, said = unsaid(heads, kept, keys)
-    note = " ".join([*said, note]).strip()
+    shown = f"Shown are {'; '.join(left_out)}; all {len(every)} rows are in {plain(name)}.csv." if left_out else ""
+    note = " ".join(filter(None, [shown, *said, note]))
     title, heads, kept, keys = constant_keys(title, heads, kept, keys)
     columns, keys, cut = laid_out(heads, kept, keys)
     caption = widths.broken(tex(title), WORD)
