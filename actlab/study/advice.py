@@ -291,8 +291,8 @@ def command_option(key: str, value: str, parsed: Any) -> str:
 def unknown_key(place: Sequence[str | int], value: Any) -> str:
     """Say of a key in a study's file that it is unknown, and where what it says belongs."""
     *way, last = map(str, place)
-    if (found := re.fullmatch(r"(\w+)\s*\{(.+)", last)) and isinstance(value, str) and value.endswith("}"):
-        return f"unknown key; a colon is missing: did you mean '{found[1]}: {{{found[2]}: {value}'?"
+    if (cut := re.fullmatch(r"(\w+)\s*\{(.+)", last)) and isinstance(value, str) and value.endswith("}"):
+        return f"unknown key; a colon is missing: did you mean '{cut[1]}: {{{cut[2]}: {value}'?"
     if of_predictions(key := ".".join([*way, last])):
         return f"unknown key; {PREDICTED}"
     found = meant(key, value) or meant(last, value)
