@@ -210,7 +210,7 @@ YAML_CASES = {
     "decimal comma in place of a list": (
         with_sweep("matrix:\n  train.learning_rate: 0,01"),
         [],
-        ["s.yaml:10", "train.learning_rate", "did you mean '[0.01]'"],
+        ["s.yaml:11", "train.learning_rate", "did you mean '[0.01]'"],
     ),
     "decimal comma in an override that cannot be two values": (
         STUDY,
