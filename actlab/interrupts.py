@@ -24,6 +24,7 @@ AGAIN = 0.05  # seconds between two looks
 NUMBERS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 NOT_WITHIN = tuple(f"{os.sep}{name}{os.sep}" for name in ("jax", "jaxlib"))
 RESUMES = " What is finished is kept: the same command resumes from there."
+STORED = " {} stored: the same command resumes from there."
 
 
 class State:
@@ -34,6 +35,7 @@ class State:
     saving = False  # workers are training: a first signal asks them to save, and is not for us
     began = False  # something was trained, or might have been
     tell: int | None = None  # a pipe to the thread that watches
+    stored = ""  # how many runs of the study are, once its workers have ended: "8 of 12 runs are"
     over = False  # the command has ended: there is nothing left to unwind
 
 
@@ -179,8 +181,9 @@ def say() -> None:
     if not said.acquire(blocking=False):
         return
     how = "" if state.asked is None or state.asked == signal.SIGINT else f" by {state.asked.name}"
+    kept = STORED.format(state.stored) if state.stored else RESUMES if state.began else ""
     with suppress(OSError):
-        os.write(2, f"\nInterrupted{how}.{RESUMES if state.began else ''}\n".encode())
+        os.write(2, f"\nInterrupted{how}.{kept}\n".encode())
 
 
 def end() -> None:

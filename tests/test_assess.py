@@ -18,13 +18,14 @@ from actlab.activations import CATALOGUE
 from actlab.analysis.cells import build_cells
 from actlab.analysis.document import document
 from actlab.analysis.findings import found_in
+from actlab.analysis.intervals import FEWEST
 from actlab.analysis.making import make_shipped
 from actlab.analysis.places import places
 from actlab.analysis.sections import markdown
 from actlab.analysis.tables.outcomes import performance
 from actlab.analysis.tables.standing import speeds_of, standing
 from actlab.measures import about
-from actlab.study.assessment import GRIDS, study_of
+from actlab.study.assessment import GRIDS, LEAST_SEEDS, study_of
 from actlab.study.selection import Select
 from tests.synthetic import frames
 
@@ -97,6 +98,16 @@ def test_several_newcomers_stand_in_one_study(asked, monkeypatch):
     assert study["question"].startswith("Where do golu, serf, ")
     assert shown[:2] == ["golu", "serf"]
     assert len(shown) == 4
+
+
+def test_a_budget_that_decides_no_place_says_so_first_and_names_the_next_step(asked):
+    words = ["assess", "x * sigmoid(x)", "--name", "mine", "--against", "relu"]
+    short = CliRunner().invoke(cli.app, [*words, "--budget", "1m"])
+    assert "1m: 3 seeds bound no difference between networks" in short.output
+    last = short.output.splitlines()[-1]
+    assert last == "for places with intervals: actlab assess 'x * sigmoid(x)' --against relu --name mine --budget 5m"
+    assert "bound no difference" not in CliRunner().invoke(cli.app, words).output
+    assert LEAST_SEEDS == FEWEST
 
 
 @pytest.mark.parametrize("name", ["golu", "serf", "smish", "logish", "sinlu"])

@@ -207,6 +207,21 @@ YAML_CASES = {
         [],
         ["s.yaml:12", "model.dropout.kind", "did you mean 'alpha'"],
     ),
+    "decimal comma in place of a list": (
+        with_sweep("matrix:\n  train.learning_rate: 0,01"),
+        [],
+        ["s.yaml:11", "train.learning_rate", "did you mean '[0.01]'"],
+    ),
+    "decimal comma in an override that cannot be two values": (
+        STUDY,
+        ["data.label_noise=0,2"],
+        ["data.label_noise", "cannot be 2", "a comma separates values: 0 and 2", "for 0.2 write 0.2"],
+    ),
+    "a section without its colon": (
+        "study: s\ndata {name: digits}\n",
+        [],
+        ["s.yaml:2", "a colon is missing", "did you mean 'data: {name: digits}'"],
+    ),
     "misspelt key to select over": (
         STUDY + "report: {select: {over: train.learning_rte}}",
         [],

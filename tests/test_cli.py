@@ -6,14 +6,15 @@ import re
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
 
 from actlab import cli
 from actlab.cli import progress, terminal
-from actlab.engine import how_far
-from actlab.engine.control import Progress
+from actlab.engine import control, how_far, scheduling
+from actlab.engine.control import Heartbeat, Progress
 
 ROOT = Path(__file__).parents[1]
 
@@ -173,3 +174,22 @@ def test_sentences_are_broken_between_words_and_what_is_copied_stays_whole(width
     lines = shown.splitlines()
     assert all(len(line) <= width for line in lines if "|" not in line and "`" not in line)
     assert [line for line in lines if "|" in line or "`" in line] == said.splitlines()[1:3]
+
+
+def test_a_count_of_runs_never_goes_down(tmp_path, monkeypatch):
+    """A job that its worker has put down, at Ctrl-C or as its memory is short, is given out again: it was counted."""
+    runs = tuple(SimpleNamespace(id=str(i), flops=1.0) for i in range(4))
+    job = SimpleNamespace(id="job", runs=runs)
+    monkeypatch.setattr(scheduling, "steps_saved", lambda folder: {})
+    monkeypatch.setattr(scheduling.Pacing, "of", lambda self, job: None)
+    monkeypatch.setattr(scheduling.Pacing, "look", lambda self, *rest: {})
+    beats = iter([Heartbeat(1, True, 3.5, trained=3, of=4), Heartbeat(1, True, 0.0, trained=0, of=4)])
+    monkeypatch.setattr(control, "read_heartbeat", lambda folder, name: next(beats))
+    tracker = scheduling.JobTracker([job], SimpleNamespace(folder=tmp_path))
+    tracker.waiting.clear()
+    looks = [tracker.progress([(job, None)], stopping=False) for _ in range(2)]
+    (tmp_path / "parts").mkdir()
+    control.ask_to_stop(tmp_path)
+    tracker.waiting.append(job)  # put down before anyone saw that it was to be
+    looks.append(tracker.progress([], stopping=False))
+    assert [look.runs_done for look in looks] == [3, 3, 3]

@@ -25,6 +25,7 @@ import pandas as pd
 import pytest
 
 import actlab
+from actlab import interrupts
 from actlab.cli import report_error
 from actlab.engine import checkpoint, compiled, control, run_batch, scheduling, store, train_study, worker, worker_pools
 from actlab.engine.train_study import RunError
@@ -216,11 +217,13 @@ def test_runs_of_an_unfinished_job_are_kept(undivided, config, tmp_path, hasty, 
             actlab.run(config, narrow, out=tmp_path / "r")
     assert len(checkpoints(tmp_path / "r")) == 1
     assert set(actlab.load(tmp_path / "r").runs["seed"]) == {0, 1, 2, 3}
-    trained = []
+    assert interrupts.state.stored == "4 of 10 runs are"  # the number that the next command says, too
+    trained, told = [], []
     original = worker.run_job
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(scheduling, "run_job", lambda j, *own: trained.extend(j.runs) or original(j, *own))
-        actlab.run(config, narrow, out=tmp_path / "r")
+        actlab.run(config, narrow, out=tmp_path / "r", note=told.append)
+    assert "4 of 10 runs were already stored" in told
     assert {run.labels["seed"] for run in trained} == {4, 5, 6, 7, 8, 9}
     actlab.run(config, narrow, out=tmp_path / "once")
     same(tmp_path / "r", tmp_path / "once")

@@ -3,8 +3,10 @@
 import shutil
 
 import pytest
+from typer.testing import CliRunner
 
 import actlab
+from actlab import cli
 from actlab.study import cost, warned
 from actlab.study import plan as planning
 from actlab.study.reading import StudyError, read, resolved_yaml
@@ -259,3 +261,14 @@ def test_a_rate_of_zero_is_planned_and_said(planned):
     (said,) = warned.warnings(planned("", ["train.learning_rate=0,5"]))
     assert said.startswith("train.learning_rate is 0 in 1 of 2 runs: ")
     assert warned.warnings(planned("", ["train.learning_rate=0.5"])) == []
+
+
+def test_a_plan_says_how_a_comma_that_may_be_a_decimal_one_was_read(tmp_path):
+    """Two whole numbers of a key that takes fractions are swept, and that is said; of a key of counts it is not."""
+    config = tmp_path / "s.yaml"
+    config.write_text("study: s\ndata: {name: digits}\n")
+    words = ["plan", str(config), "model.weight_gain=1,5", "model.depth=2,5", "--out", str(tmp_path / "r")]
+    done = CliRunner().invoke(cli.app, words)
+    assert done.exit_code == 0, done.output
+    (line,) = [line for line in done.output.splitlines() if "comma" in line]
+    assert line == "'model.weight_gain=1,5': a comma separates values: 1 and 5; for 1.5 write 1.5"

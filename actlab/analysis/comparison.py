@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -127,11 +127,31 @@ def several_measures(frame: pd.DataFrame) -> pd.DataFrame:
     # At init no run had diverged yet: none is lost there.
     shown = frame.assign(diverged=0) if frame.attrs.get("at") == "init" else frame
     shown = shown.assign(diverged=0, missing=0) if frame.attrs.get("against") else shown
-    wide = layout.pivot(shown, keys, ["measure"])
+    wide = layout.pivot(shown, keys, ["measure"], text=alike_alone)
     numbers: dict[tuple[Any, ...], list[str]] = {}
     for row in layout.records(frame):
         numbers.setdefault(tuple(layout.setting(row[key]) for key in keys), []).append(str(row["n"]))
     return wide.assign(n=[row[0] if len(set(row)) == 1 else ", ".join(row) for row in numbers.values()])
+
+
+def alike_alone(row: Mapping[str, Any], decimals: int | None = None) -> str:
+    """Write an estimate; of runs that are all alike the one value alone, for a note says of all such cells what it is.
+
+    >>> same = {"mean": 0.0, "n": 5, "runs": 5, "median": 0.0, "least": 0.0, "greatest": 0.0, "low": float("nan")}
+    >>> alike_alone(same | {"share": 1.0, "share_low": 0.57, "share_high": 1.0, "high": float("nan"), "method": "none"})
+    '0'
+    """
+    return layout.estimate({**row, "median": np.nan} if row.get("share") == 1 else row, decimals)
+
+
+def alike_note(frame: pd.DataFrame) -> str:
+    """Say once what a number alone is in a table of several measures."""
+    shares = frame[frame["share"] == 1] if "measure" in frame and "share" in frame else frame[:0]
+    if shares.empty:
+        return ""
+    low, n = shares["share_low"].min(), shares["n"]
+    runs = counted(int(n.min()), "run") if n.nunique() == 1 else f"{n.min()} to {n.max()} runs"
+    return f"A number alone: all {runs} of a cell have it, and the share of such runs is in [{low:.2f}, 1.00]."
 
 
 def note(frame: pd.DataFrame) -> str:
@@ -145,6 +165,7 @@ def note(frame: pd.DataFrame) -> str:
         f"At {f'step {at}' if isinstance(at, int) else at}.",
         differences_note(frame, against, str(attrs.get("better", ""))) if against else "",
         differences_intervals(frame) if against else estimates_note(shown),
+        alike_note(frame) if not against else "",
         variation_note(frame),
         *attrs.get("runs", []),
         str(attrs.get("confounds", "")),
@@ -178,6 +199,8 @@ def estimates_note(frame: pd.DataFrame) -> str:
             f"{resolution(frame)}"
         ).strip()
     whole = frame[~bimodal.partly(frame)]
+    if "measure" in frame and "share" in frame:  # such cells have a note of their own
+        whole = whole.assign(share=whole["share"].where(whole["share"] != 1))
     parts = [intervals_note(whole) if len(whole) else "", bimodal.note(frame)]
     return " ".join(part for part in parts if part)
 

@@ -13,6 +13,7 @@ from tabulate import tabulate
 from actlab.analysis import style
 from actlab.analysis.catalogue import Looks, all_looks, short, write
 from actlab.analysis.escaping import code
+from actlab.analysis.fitting import in_blocks
 from actlab.analysis.layout import Table, number
 from actlab.analysis.looks import LineStyle
 from actlab.analysis.notes import listed
@@ -147,12 +148,17 @@ def write_worked_example(
         return [*tables, *style.save(descent_figure(descent, all_looks(looks)), out / "figures" / "worked_example")]
 
 
-def worked_example_text(example: pd.DataFrame, descent: pd.DataFrame, x: float = 0.5) -> str:
-    """Write the worked example's two tables for a terminal, with what a reader needs to follow them."""
+def worked_example_text(example: pd.DataFrame, descent: pd.DataFrame, x: float = 0.5, width: int | None = None) -> str:
+    """Write the worked example's two tables as text, with what a reader needs to follow them.
+
+    On a terminal of a ``width`` a table that is wider stands in blocks, one below the other; None: any width.
+    """
     texts = []
     for table in (example_table(example, x), descent_table(descent)):
         wide = table.wide.assign(activation=[name.strip("`") for name in table.wide["activation"]])
         text = tabulate(wide.to_numpy().tolist(), headers=list(wide.columns), disable_numparse=True)
+        if width is not None and text.find("\n") > width:
+            text = in_blocks([(str(head), *map(str, wide[head])) for head in wide], width)
         texts.append(f"{table.title}\n\n{text}\n\n{table.note}")
     return "\n\n\n".join(texts)
 

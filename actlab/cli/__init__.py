@@ -24,11 +24,11 @@ from actlab.cli.errors import report_error
 from actlab.cli.gallery import gallery
 from actlab.cli.merge import merge
 from actlab.cli.new_study import new
-from actlab.cli.output import note
+from actlab.cli.output import note, say_comparison
 from actlab.cli.preview import preview
 from actlab.cli.run import run
 from actlab.cli.runs import runs
-from actlab.cli.terminal import leave, one_line, out, prepare, prose, say, undecoded
+from actlab.cli.terminal import leave, one_line, out, prepare, say, undecoded
 from actlab.cli.trial import of_trial, plan_trial, trial
 from actlab.cli.watch import watch_study
 from actlab.compiler_flags import CLIENT_DEFAULTS
@@ -198,8 +198,6 @@ def compare(
     purpose by --over, or is selected for each cell by the study's own rule; all else is an error that says how to go
     on.
     """
-    from actlab.analysis.compare import format as formatted
-
     if as_json and text not in (None, TextFormat.json):
         raise typer.BadParameter(f"--json and --format {text.value} are two formats; give one of them")
     frame = actlab.compare(
@@ -216,8 +214,8 @@ def compare(
     )
     for line in frame.attrs["notes"]:
         note(line)
-    style = TextFormat.json if as_json else text or TextFormat.markdown
-    (prose if style == TextFormat.markdown else say)(formatted(frame, style.value))
+    style = TextFormat.json if as_json else text
+    say_comparison(frame, style.value if style else "")
 
 
 app.command()(merge)

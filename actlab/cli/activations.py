@@ -12,7 +12,7 @@ from actlab import limits, sources
 from actlab.activations import CATALOGUE, STORY, Activation, ActivationError, check
 from actlab.cli.formula_files import function_of, is_formula
 from actlab.cli.output import at_work
-from actlab.cli.terminal import one_line, out, say
+from actlab.cli.terminal import one_line, out, prose, say
 from actlab.naming import brief, counted, listed, nearest, show
 from actlab.outputs import making
 
@@ -243,7 +243,7 @@ def example(words: list[str], x: float | None, out_dir: Path | None) -> None:
     numbers, descent = map(pd.DataFrame, worked_example.rows(records, x))
     from actlab.analysis.worked_example import worked_example_text, write_worked_example
 
-    say(worked_example_text(numbers, descent, x))
+    prose(worked_example_text(numbers, descent, x, out.size.width if out.is_terminal else None))
     if out_dir is not None:
         with making(out_dir, ("tables", "figures")) as made:
             paths = write_worked_example(numbers, descent, looks(records), made.at, x)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 import actlab
-from actlab import awake
+from actlab import awake, commands
 from actlab.cli import completion
 from actlab.cli.arguments import Workers
 from actlab.cli.output import at_work, note
@@ -63,7 +63,7 @@ def assess(
     """
     from actlab.cli.activations import asked
     from actlab.cli.formula_files import function_of
-    from actlab.study.assessment import study_of
+    from actlab.study.assessment import bounds_no_difference, study_of
 
     begin = awake.seconds()
     words = list(dict.fromkeys(word for one in given for word in several(one)))
@@ -78,11 +78,18 @@ def assess(
         called = name if name and len(words) > 1 else "_".join(record.name for record in records)
         called = "assess_" + re.sub(r"[^a-z0-9_-]+", "_", called.lower()).strip("_")[:MOST_NAME]
         newcomers = [choice(function) for function in functions]
+        if unbounded := bounds_no_difference(budget.value):
+            note(unbounded)
         study = study_of(newcomers, called, [choice(one) for one in others], budget.value)
         with ExitStack() as until:
             shown = until.enter_context(progress_display(begin))
             results = actlab.run(study, out=out_dir, workers=workers, progress=shown, note=note)
     tell(results)
+    if unbounded:
+        options = {"--against": against, "--name": name, "--out": out_dir}
+        words = [str(word) for option, value in options.items() if value is not None for word in (option, value)]
+        command = commands.typed("assess", *given, *words, "--budget", Budget.five.value)
+        say(f"\nfor places with intervals: {one_line(command)}")
 
 
 def several(word: str) -> list[str]:

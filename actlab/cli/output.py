@@ -10,6 +10,7 @@ MOST_SPLITS = 8  # that are named
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from actlab.later import pd
     from actlab.study.jobs import Run
     from actlab.study.plan import Plan
 
@@ -91,6 +92,29 @@ def outside_theory(cells: "Mapping[str, int]") -> str:
     """
     reasons = "; ".join(f"{why} ({counted(number, 'cell')})" for why, number in cells.items())
     return f"Outside theory, and without predictions: {reasons}."
+
+
+def say_comparison(frame: "pd.DataFrame", style: str) -> None:
+    """Print a comparison in a format; where none was asked for, as wide as a terminal, elsewhere as Markdown."""
+    from actlab.analysis.compare import format as formatted
+    from actlab.analysis.comparison import keys_of
+    from actlab.analysis.fitting import fitted, markdown_fitted
+
+    text = formatted(frame, style or "markdown")
+    if style or not out.is_terminal:
+        return say(text)
+    measures = frame["measure"].nunique() if "measure" in frame else 0
+    prose(
+        markdown_fitted(
+            text,
+            lambda columns: fitted(
+                columns,
+                out.size.width,
+                len(columns) - measures if measures else len(keys_of(frame)) + 1,
+                "--format markdown, csv",
+            ),
+        )
+    )
 
 
 def note(line: str) -> None:

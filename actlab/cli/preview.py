@@ -34,7 +34,7 @@ def preview(
     from actlab.engine.scheduling import missing_runs
     from actlab.engine.store import Stored
     from actlab.engine.train_study import ExecutionConfig, in_bytes, refuse_both
-    from actlab.study import cost, started, warned
+    from actlab.study import commas, cost, started, warned
     from actlab.study import plan as planning
     from actlab.study.defaults import say_followed
     from actlab.study.jobs import PROGRAMS
@@ -67,7 +67,7 @@ def preview(
     notes += stages_stored.unused(study)
     if not fresh and not stages_stored.later_runs(planned):
         notes += stages_stored.reconsidered(planned, stored)
-    notes += warned.warnings(planned)
+    notes += [*warned.warnings(planned), *commas.lines(overrides or ())]
     outside, of_theory = prediction_cells.outside_by_settings(planned), prediction_cells.bytes_of(planned)
     for line in notes:
         note(line)

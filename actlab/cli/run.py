@@ -3,7 +3,7 @@
 from contextlib import ExitStack
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,6 +15,9 @@ from actlab.cli.confirming import Shown, someone_is_there
 from actlab.cli.output import note, tell
 from actlab.cli.preview import preview
 from actlab.cli.terminal import say
+
+if TYPE_CHECKING:
+    from actlab.study.plan import Plan
 
 
 class ExecutorName(StrEnum):
@@ -53,8 +56,17 @@ def run(
 
             say(f"\n{job_script(cluster)}")
         return
+    from actlab.study import commas
+
     begin = awake.seconds()
     with answering(as_json, config, overrides or (), out_dir, fresh) as answer:
+        noted = answer.noting(note)
+
+        def planned(plan: "Plan") -> None:
+            answer.plan(plan, tell, where_room(executor.value, workers, scheduler, cluster))
+            for line in commas.lines(overrides or ()):
+                noted(line)
+
         with ExitStack() as until:
             progress = Shown(until, begin, asks=fresh and not yes and someone_is_there())
             results = actlab.run(
@@ -69,10 +81,10 @@ def run(
                 reselect=reselect,
                 confirm=progress.confirm,
                 progress=answer.watching(progress),
-                planned=lambda plan: answer.plan(plan, tell, where_room(executor.value, workers, scheduler, cluster)),
+                planned=planned,
                 scheduler=scheduler,
                 cluster=cluster,
-                note=answer.noting(note),
+                note=noted,
             )
         answer.done(results)
     from actlab.engine import control

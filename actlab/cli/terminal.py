@@ -20,6 +20,7 @@ from rich.console import Console, ConsoleDimensions
 HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]")
 ESCAPE = "actlab.escape"
 NARROWEST = 40
+GLUE = "\x00"  # in place of a space that no line is broken at; texts that are printed have none
 ERASE = "\r\x1b[2K"  # the line that the cursor is in
 
 
@@ -104,21 +105,31 @@ def prose(text: object) -> None:
 def broken(text: str, width: int) -> str:
     """Break lines between words where they are longer than a width; rows of tables and what is to be copied stay whole.
 
+    What is to be copied stands between backticks: a sentence around it is broken, unless it is little beside it.
+
     >>> print(broken("  rows      1797: 1079 training, 359 test\\n| a | b |\\nrun `actlab run mine.yaml`", 30))
       rows      1797: 1079
                 training, 359 test
     | a | b |
     run `actlab run mine.yaml`
+    >>> print(broken("the same command, `actlab run mine.yaml`, resumes", 30))
+    the same command,
+    `actlab run mine.yaml`,
+    resumes
     """
     lines = []
     for line in text.split("\n"):
-        if len(line) <= width or line.startswith("|") or "`" in line:
+        spans = re.findall("`[^`]*`", line)
+        whole = max(map(len, spans), default=0) > width > len(line) - sum(map(len, spans))
+        if len(line) <= width or line.startswith("|") or whole:
             lines.append(line)
             continue
         head = re.match(r" *(\S+ {2,})?", line)
         assert head is not None  # it may be empty
         hanging = " " * min(len(head[0]), width // 2)
-        lines += textwrap.wrap(line, width, subsequent_indent=hanging, break_long_words=False, break_on_hyphens=False)
+        line = re.sub("`[^`]*`", lambda match: match[0].replace(" ", GLUE), line)
+        wrapped = textwrap.wrap(line, width, subsequent_indent=hanging, break_long_words=False, break_on_hyphens=False)
+        lines += [one.replace(GLUE, " ") for one in wrapped]
     return "\n".join(lines)
 
 

@@ -173,7 +173,11 @@ def frame(folder: Path, sight: "Sight[RunSoFar]", width: int, height: int) -> "l
         head.append(Text(doing(sight)))
     head.append(Text(f"{one_line(shortened(str(folder), 40))}: {stored(sight)}"))
     for one in sight.jobs[:MOST_JOBS]:
-        far = f"{one.runs:.1f} of {counted(one.of, 'run')}" if one.phase == "training" and one.of else ""
+        far = (
+            f"{one.runs / one.of:.0%} of {counted(one.of, 'run')}".replace("%", " %")
+            if one.phase == "training" and one.of
+            else ""
+        )
         head.append(Text(f"  {one.phase:<9}  {one_line(one.what or one.job)}  {far}".rstrip()))
     if len(sight.jobs) > MOST_JOBS:
         head.append(Text(f"  and {counted(len(sight.jobs) - MOST_JOBS, 'job')} more in hand"))

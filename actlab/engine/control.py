@@ -48,7 +48,7 @@ class Progress:
         written, to_write: tables and figures written, once that is done, and in all.
         seconds: since its first job was handed out; those in which it was suspended do not count.
         left: seconds of training that are left; None as long as nothing tells them.
-        rate: runs a second, of the seconds in which anything was trained; None before.
+        rate: runs a second, of the seconds in which anything was trained; None before it means anything.
         compiled, programs: programs that some worker has ready, and that its jobs need in all.
         compiling, training: jobs in hand whose workers compile, or train.
     """

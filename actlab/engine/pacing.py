@@ -11,10 +11,11 @@ import numpy as np
 
 from actlab import awake
 from actlab.engine.control import Heartbeat
-from actlab.engine.time_left import InHand, TimeLeft, Waiting
+from actlab.engine.time_left import LONGEST_WAIT, InHand, TimeLeft, Waiting
 from actlab.study.cost import training_seconds
 from actlab.study.jobs import PROGRAMS, Job, job_id
 
+LEAST_SECONDS = 3.0  # of training, before a rate is told
 BESIDE_LAYERS = 3  # what a step takes beside its layers, in layers: measured at width 16, depths 2 to 20
 DIGEST = 64  # bytes before a checkpoint's arrays: see ``checkpoint``, whose import takes JAX's time
 
@@ -97,7 +98,7 @@ class Pacing:
         return {
             "seconds": round(now - self.begun, 1),
             "left": None if left is None or stopping else round(left, 1),
-            "rate": round(fresh / self.left.begun, 4) if fresh > 0.0 and self.left.begun > 0.0 else None,
+            "rate": rate(fresh, self.left.begun),
             "compiled": sum(
                 PROGRAMS if shape in self.trained else min(len(names), PROGRAMS) for shape, names in self.ready.items()
             ),
@@ -105,6 +106,16 @@ class Pacing:
             "compiling": sum(beat.compiling for _, beat, _ in in_hand.values()),
             "training": sum(beat.training for _, beat, _ in in_hand.values()),
         }
+
+
+def rate(runs: float, seconds: float) -> float | None:
+    """Return runs a second, once there is something to tell it from: seconds enough, and a run, or a minute.
+
+    >>> rate(0.1, 20.0), rate(8.0, 1.0), rate(8.0, 10.0), rate(0.5, 100.0)
+    (None, None, 0.8, 0.005)
+    """
+    enough = seconds >= LEAST_SECONDS and (runs >= 1.0 or seconds >= LONGEST_WAIT)
+    return round(runs / seconds, 4) if enough and runs > 0.0 else None
 
 
 def work(job: Job) -> float:

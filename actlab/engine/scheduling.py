@@ -323,8 +323,9 @@ class JobTracker:
         jobs = self.ended + len(self.waiting) + len(in_hand) + len(self.expected)
         to_come = [run for job in self.expected for run in job.runs]
         share = work / (sum(self.flops.values()) + sum(run.flops for run in to_come))
-        if stopping:  # what a job has saved is not lost because its worker has put it down
-            share, runs, whole = max(share, self.reached[0]), max(runs, self.reached[1]), max(whole, self.reached[2])
+        whole = max(whole, self.reached[2])  # what is given out again was counted, and a count never goes down
+        if stopping or control.stop_asked(self.folder):  # what a job has saved is not lost: its worker has put it down
+            share, runs = max(share, self.reached[0]), max(runs, self.reached[1])
         self.reached = share, runs, whole
         pace = self.pacing.look(in_hand, [*self.waiting, *self.expected], runs, stopping)
         planned = len(self.flops) + len(to_come)

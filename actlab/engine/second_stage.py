@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from actlab import interrupts
 from actlab.engine import control, kept, stages
 from actlab.engine.control import Progress
-from actlab.engine.scheduling import execute, missing_runs
+from actlab.engine.files import StoreError
+from actlab.engine.scheduling import execute, lacking_weights, missing_runs
 from actlab.engine.store import Stored
+from actlab.naming import counted
 from actlab.study import plan as planning
 from actlab.study.jobs import Job
 from actlab.study.plan import Plan
@@ -50,6 +54,27 @@ class SecondStage:
         return kept.again(jobs, again)
 
 
+def stored_by_now(jobs: list[Job], stored: Stored, second: SecondStage, before: int) -> str:
+    """Say of an interrupted study how many of its runs are stored, as the next command will; empty where none can tell.
+
+    Args:
+        jobs: what was to be done.
+        stored: what the folder holds.
+        second: what was to follow; its runs count, as those that were planned, once they are known.
+        before: how many runs were stored before.
+    """
+    first = {run.id for job in jobs for run in job.runs}
+    to_come = sum(len(job.runs) for job in second.expected)
+    with suppress(OSError, StoreError):
+        there = stored.runs() - lacking_weights(stored, jobs)
+        done, whole = before + len(there & first), before + len(first) + to_come
+        if second.planned:  # all of it, the first stage included
+            whole = len(second.planned.runs)
+            done = whole - len(missing_runs(stored, second.planned))
+        return f"{done} of {counted(whole, 'run')} {'is' if done == 1 else 'are'}"
+    return ""
+
+
 def follow(
     jobs: list[Job],
     stored: Stored,
@@ -72,6 +97,9 @@ def follow(
                 if progress is not None:
                     progress(state)
                 control.log_dropped_output(stored.folder)
+        except KeyboardInterrupt:
+            interrupts.state.stored = stored_by_now(jobs, stored, second, before[0])
+            raise
         finally:
             control.remove_progress(stored.folder)
     return failures

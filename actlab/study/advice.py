@@ -290,17 +290,17 @@ def command_option(key: str, value: str, parsed: Any) -> str:
 
 def unknown_key(place: Sequence[str | int], value: Any) -> str:
     """Say of a key in a study's file that it is unknown, and where what it says belongs."""
-    key = ".".join(str(one) for one in place)
     *way, last = map(str, place)
-    if of_predictions(key):
+    if (cut := re.fullmatch(r"(\w+)\s*\{(.+)", last)) and isinstance(value, str) and value.endswith("}"):
+        return f"unknown key; a colon is missing: did you mean '{cut[1]}: {{{cut[2]}: {value}'?"
+    if of_predictions(key := ".".join([*way, last])):
         return f"unknown key; {PREDICTED}"
     found = meant(key, value) or meant(last, value)
-    own = section_at(place[:-1])
     if folded(last) in SEED and not way:
         seeds = value if isinstance(value, list) else [value]
         return f"unknown key; {below('sweep.seeds', seeds)} (of weights and batches), or data.seed (of the splits)"
     if found is None:
-        fields = list(own.model_fields) if own else []
+        fields = list(own.model_fields) if (own := section_at(place[:-1])) else []
         if not way and close(last, fields, 0.7) is None and same(last, fields) is None:
             return f"unknown key; choose from {', '.join(fields)}"
         return f"unknown key{nearest(last, fields) if fields else ''}"

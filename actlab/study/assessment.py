@@ -28,6 +28,8 @@ class Grid:
     steps: int
 
 
+LEAST_SEEDS = 5
+"""Of which a mean has an interval, as the analysis draws it."""
 STORY = ("sigmoid", "relu", "leaky_relu", "prelu", "elu", "selu", "gelu", "swish", "mish")
 GRIDS: Mapping[str, Grid] = {
     "1m": Grid(("relu", "gelu"), (2, 10, 20), (1e-3, 1e-2), None, 3, 150),
@@ -80,6 +82,21 @@ def study_of(activation: Any, name: str, against: Sequence[Any], budget: str) ->
         },
         "report": {"tables": list(TABLES), "figures": list(FIGURES)},
     }
+
+
+def bounds_no_difference(budget: str) -> str:
+    """Say of a budget that its seeds bound no difference between networks; empty where they do.
+
+    >>> bounds_no_difference("1m")
+    '1m: 3 seeds bound no difference between networks, which takes 5 or more: no place is decided within it'
+    >>> bounds_no_difference("5m")
+    ''
+    """
+    seeds = GRIDS[budget].seeds
+    if seeds >= LEAST_SEEDS:
+        return ""
+    few = f"{seeds} seeds bound no difference between networks, which takes {LEAST_SEEDS} or more"
+    return f"{budget}: {few}: no place is decided within it"
 
 
 def question(newcomers: Sequence[Any], name: str) -> str:

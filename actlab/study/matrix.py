@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from actlab.naming import brief, nearest
+from actlab.study import commas
 from actlab.study.advice import CHOSEN, MAPPINGS, below, flow, full_keys, meant, option_keys
 from actlab.study.sections import SECTIONS, SWEPT
 from actlab.study.source import Place, Source, StudyError
@@ -34,7 +35,7 @@ def check_matrix(raw: Mapping[str, Any], source: Source) -> None:
         if ".".join(str(key).split(".")[:2]) not in SWEPT:
             raise StudyError(f"{place}{unswept(str(key), values, raw)}")
         if not isinstance(values, list):
-            raise StudyError(f"{place}{key}: expected a list of values, not {brief(values)}{listed_hint(values)}")
+            raise StudyError(f"{place}{key}: expected a list of values, not {brief(values)}{listed_hint(values, key)}")
         if not values:
             raise StudyError(f"{place}{key}: is an empty list; give it values, or leave the key out")
         if len({repr(value) for value in values}) < len(values):
@@ -61,12 +62,16 @@ def unswept(key: str, values: Any, raw: Mapping[str, Any]) -> str:
     return f"{brief(key)} cannot be swept, it is one for all cells; {below(key, one, key)}"
 
 
-def listed_hint(value: Any) -> str:
+def listed_hint(value: Any, key: str = "") -> str:
     """End the message about a value in place of a list: with that list.
 
     >>> listed_hint("2, 3"), listed_hint("2..5"), listed_hint(3)
     ("; did you mean '[2, 3]'?", "; did you mean '[2, 3, 4, 5]'?", "; did you mean '[3]'?")
+    >>> listed_hint("0,01", "train.learning_rate"), listed_hint("2,10", "model.depth")
+    ("; did you mean '[0.01]'?", "; did you mean '[2, 10]'?")
     """
+    if isinstance(value, str) and (numbers := commas.with_point(key, value)):
+        return f"; did you mean '{numbers}'?"
     if isinstance(value, str) and (ends := RANGE.fullmatch(value)):
         first, last = int(ends[1]), int(ends[2])
         whole = [*range(first, last + 1)] if last - first < MOST_IN_RANGE else []

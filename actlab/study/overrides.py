@@ -7,6 +7,7 @@ from typing import Any
 
 from actlab.naming import brief, shortened
 from actlab.near_functions import labelled, wrongly_named
+from actlab.study import commas
 from actlab.study.advice import CHOSEN, LISTS, is_known, unknown_override
 from actlab.study.flat_options import comma_list
 from actlab.study.paths import absolute
@@ -130,6 +131,8 @@ def override(raw: dict[str, Any], text: str, overridden: dict[Place, str]) -> No
             raise StudyError(f"override {text}: {dotted}: is no name, {brief(name)}{hint}")
     if len(values) > 1 and (apart := comma_list(dotted, value, raw)):
         raise StudyError(f"override {text}: {dotted}: is an option with several values; did you mean '{apart}'?")
+    if len(values) == 2 and (why := commas.refusal(dotted, value, values)):
+        raise StudyError(f"override {text}: {dotted}: {why}")
     if dotted in LISTS and len(values) > 1 and not all(one is None or isinstance(one, list) for one in values):
         if not dotted.startswith("data."):
             values = [values]
