@@ -126,7 +126,7 @@ def test_on_a_phone_no_picture_is_much_smaller_than_on_paper(browser):
 
 def test_on_a_wide_screen_pictures_have_one_scale_and_maps_share_the_width(browser):
     script = """const wide = image => parseFloat(getComputedStyle(image).getPropertyValue("--wide"));
-        return [...document.querySelectorAll("figure .wide img")].map(one => [wide(one), one.width])"""
+        return [...document.querySelectorAll("figure .wide img")].map(one => [wide(one), one.getBoundingClientRect().width])"""
     for wide, width in browser.execute_script(script):
         assert width == pytest.approx(1.4 * wide, abs=1)
     boxes = "return [...document.querySelectorAll('#map .role-scope .background')].map(e => e.getBoundingClientRect())"
@@ -291,7 +291,7 @@ def test_of_shares_of_units_all_runs_count_that_did_not_diverge():
     for which, share in ((lost, 1.0), (diverged, 0.5), (~lost & ~diverged, 0.0)):
         layers.loc[layers["run"].isin(runs.loc[which, "run"]), "dead_fraction"] = share
     cells = build_cells(runs, steps, layers)
-    made, _ = explore.by_layer(cells, [f"{LOG10}signal_grad_norm", "dead_fraction"], {}, Rule())
+    made, _ = explore.by_layer(cells, ["dead_fraction"], {}, Rule())
     last = made[(made["a"] == "relu") & (made["seed"] < 0) & (made["s"] == made["s"].max())]
     figure = FIGURES["layers_over_training"].make(cells).frame
     drawn = as_drawn(figure[(figure["measure"] == "dead_fraction") & (figure["activation"] == "relu")])
