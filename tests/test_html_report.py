@@ -126,7 +126,8 @@ def test_on_a_phone_no_picture_is_much_smaller_than_on_paper(browser):
 
 def test_on_a_wide_screen_pictures_have_one_scale_and_maps_share_the_width(browser):
     script = """const wide = image => parseFloat(getComputedStyle(image).getPropertyValue("--wide"));
-        return [...document.querySelectorAll("figure .wide img")].map(one => [wide(one), one.getBoundingClientRect().width])"""
+        const images = [...document.querySelectorAll("figure .wide img")];
+        return images.map(one => [wide(one), one.getBoundingClientRect().width])"""
     for wide, width in browser.execute_script(script):
         assert width == pytest.approx(1.4 * wide, abs=1)
     boxes = "return [...document.querySelectorAll('#map .role-scope .background')].map(e => e.getBoundingClientRect())"
