@@ -251,5 +251,15 @@ def test_sliders_move_the_curve_and_its_derivative(own, tmp_path):
         assert set(asked_for(browser)) == {own.as_uri()}
 
 
+def test_properties_say_at_which_values_they_are_and_what_jumps(own, tmp_path):
+    text = Page(own.read_text(encoding="utf-8")).text
+    assert "At alpha = 0.25, the default, wherever the sliders stand:" in text
+    assert text.count("wherever the sliders stand:") == 2  # linear has none
+    path = write_page(catalogue_page.page([CATALOGUE["elu"], CATALOGUE["relu"]], tmp_path), tmp_path)
+    text = Page(path.read_text(encoding="utf-8")).text
+    for said in ("C1; φ″ jumps at 0", "C0; φ′ jumps at 0", "jumps: φ, φ′ or φ″"):
+        assert said in text
+
+
 def test_a_slider_is_data():
     assert Slider(-0.5, 1.5, 0.5, 0.0).values == [-0.5, 0.0, 0.5, 1.0, 1.5]

@@ -228,13 +228,9 @@ def test_the_headline_is_the_first_figure_that_is_there_in_the_smaller_file(tmp_
     assert headline(study, tmp_path)[0].name == "gradient_norms-a.svg"
     (at / "mine.svg").write_bytes(b"x" * 9)
     (at / "mine.png").write_bytes(b"x" * 8)
-    assert headline(study, tmp_path) == (at / "mine.png", "T", True)
+    assert headline(study, tmp_path) == (at / "mine.png", "T")
     (tmp_path / "report.md").write_text("![Drawn of one depth](figures/mine.png)\n")
     assert headline(study, tmp_path)[1] == "Drawn of one depth"
-    (at / "mine.png").write_bytes(PNG[:16] + struct.pack(">II", 900, 100))
-    (at / "mine.svg").write_bytes(b"x" * 99)
-    # It is too flat for a card, which shows a part: others would not be of the study's question.
-    assert headline(study, tmp_path) == (at / "mine.png", "Drawn of one depth", False)
     (at / "mine.png").write_bytes(b"x" * 8)
     monkeypatch.setattr(gallery, "MOST_PICTURE", 7)
     assert headline(study, tmp_path)[0].name == "gradient_norms-a.svg"
@@ -278,6 +274,21 @@ def test_filter_and_order_work_and_the_page_asks_for_nothing(written, tmp_path):
         order.send_keys("\ue013")
         until(lambda: names() == sorted(STATUS))
         assert browser.execute_script("return document.documentElement.scrollWidth <= innerWidth")
+        narrow = {"width": 390, "height": 850, "deviceScaleFactor": 1, "mobile": True}
+        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", narrow)
+        image, card = "document.images[0]", "document.images[0].closest('.study')"
+        browser.execute_script(
+            f"{image}.closest('figure').className = 'broad'; {image}.style.setProperty('--wide', '600px')"
+        )
+        sides = """const [a, b] = [{}, {}].map((one) => one.getBoundingClientRect());
+            return [a.right - b.right, b.left - a.left]"""
+        assert max(browser.execute_script(sides.format(image, card))) < 0  # no picture sticks out of its card
+        assert browser.execute_script("return document.documentElement.scrollWidth <= 390")
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+        empty = """const below = (one) => one.getBoundingClientRect().bottom;
+            return [...document.querySelectorAll('.study')].filter((one) => one.checkVisibility()).map((one) =>
+            below(one) - below(one.querySelector('article').lastElementChild))"""
+        assert max(browser.execute_script(empty)) < 40  # no card is stretched
         assert browser.execute_script("return [...document.images].every((one) => one.naturalWidth > 0)")
         assert browser.get_log("browser") == []
         assert set(asked_for(browser)) == {path.as_uri()}

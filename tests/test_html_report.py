@@ -107,8 +107,8 @@ def test_sliders_and_boxes_change_what_is_drawn(browser):
     until(lambda: len(drawn(browser)) == 3)
 
 
-def test_on_a_phone_no_picture_is_smaller_than_on_paper(browser):
-    """There its least text has 7 pt; the page is no wider than the screen, and a picture that is scrolls in a frame."""
+def test_on_a_phone_no_picture_is_much_smaller_than_on_paper(browser):
+    """Its least text has 6 pt; the page is no wider than the screen, and a picture that is scrolls in a frame."""
     phone = {"width": 390, "height": 850, "deviceScaleFactor": 1, "mobile": True}
     script = """const wide = image => parseFloat(getComputedStyle(image).getPropertyValue("--wide"));
         const images = [...document.querySelectorAll("figure .wide img")];
@@ -121,7 +121,23 @@ def test_on_a_phone_no_picture_is_smaller_than_on_paper(browser):
         browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
     assert page <= 390
     assert shares
-    assert min(shares) >= 7 / 7.2  # its least text has 7.2 pt
+    assert min(shares) >= 6 / 7.2  # its least text has 7.2 pt
+
+
+def test_on_a_wide_screen_pictures_have_one_scale_and_maps_share_the_width(browser):
+    script = """const wide = image => parseFloat(getComputedStyle(image).getPropertyValue("--wide"));
+        const images = [...document.querySelectorAll("figure .wide img")];
+        return images.map(one => [wide(one), one.getBoundingClientRect().width])"""
+    for wide, width in browser.execute_script(script):
+        assert width == pytest.approx(1.4 * wide, abs=1)
+    boxes = "return [...document.querySelectorAll('#map .role-scope .background')].map(e => e.getBoundingClientRect())"
+    row = [one for one in browser.execute_script(boxes) if one["width"] > 0]
+    place = browser.find_element("id", "map").rect["width"]
+    assert max(one["right"] for one in row) - min(one["left"] for one in row) > 0.85 * place
+    ticks = "return [...document.querySelectorAll('#map .role-axis-label text')].map(e => e.textContent)"
+    steps = [int(one) for one in browser.execute_script(ticks) if one.isdigit() and int(one) > 9]
+    assert steps
+    assert not [one for one in steps if one % 5]
 
 
 def test_pointing_at_a_line_shows_its_seeds(browser):
@@ -267,6 +283,43 @@ def test_of_how_many_runs_a_line_is_goes_with_it_and_a_cell_that_partly_trained_
     assert part.data["layers-cells"] == [{"a": "relu", "d": 2, "of": 3}, {"a": "elu", "d": 2, "of": 3}]
 
 
+def test_of_shares_of_units_all_runs_count_that_did_not_diverge():
+    """As in figures: units die in networks that do not train."""
+    runs, steps, layers = frames(("relu", "elu"), (6,), (1e-3,), seeds=5)
+    relu = runs["activation"] == "relu"
+    lost, diverged = relu & (runs["seed"] < 2), relu & (runs["seed"] == 4)
+    runs = runs.assign(trained=~lost & ~diverged, status=np.where(diverged, "diverged", "ok"))
+    for which, share in ((lost, 1.0), (diverged, 0.5), (~lost & ~diverged, 0.0)):
+        layers.loc[layers["run"].isin(runs.loc[which, "run"]), "dead_fraction"] = share
+    cells = build_cells(runs, steps, layers)
+    made, _ = explore.by_layer(cells, ["dead_fraction"], {}, Rule())
+    last = made[(made["a"] == "relu") & (made["seed"] < 0) & (made["s"] == made["s"].max())]
+    figure = FIGURES["layers_over_training"].make(cells).frame
+    drawn = as_drawn(figure[(figure["measure"] == "dead_fraction") & (figure["activation"] == "relu")])
+    drawn = drawn[drawn["step"] == drawn["step"].max()]
+    np.testing.assert_allclose(last["dead_fraction"], drawn["mean"])
+    assert (last["dead_fraction"] > 0).all()
+    page = explore.explore(cells, Rule())
+    place = {name: at for at, name in page.charts["map"]["params"][0]["value"].items()}["dead units"]
+    rows = [one for one in page.datasets["layers"] if one["a"] == "relu" and one["seed"] < 0 and one["s"] > 0]
+    assert {one["n"][place] for one in rows} == {4}
+    assert f'data-shares="{place}' in page.body
+
+
+@pytest.mark.parametrize("least", [-22.0, -1.0])
+def test_maps_of_norms_are_finest_about_0_so_that_one_that_loses_many_decades_presses_none_flat(least):
+    runs, steps, layers = frames(("relu", "sigmoid"), (6,), (1e-3,))
+    layers[f"{LOG10}signal_grad_norm"] = np.where(
+        layers["run"].isin(runs.loc[runs["activation"] == "sigmoid", "run"]), least, 0
+    )
+    spec = explore.explore(build_cells(runs, steps, layers), Rule()).charts["map"]
+    values = {one["name"]: one["value"] for one in spec["params"] if "value" in one}
+    assert spec["spec"]["encoding"]["color"]["scale"]["type"] == "symlog"
+    assert spec["spec"]["encoding"]["color"]["scale"]["constant"] == {"expr": "bends[measure]"}
+    assert values["bends"]["m0"] == 0.5
+    assert values["bends"][values["shares"][0]] > 1000
+
+
 def test_of_settings_in_which_as_many_activations_train_a_page_opens_at_the_first_in_the_studys_order():
     runs = pd.DataFrame({"rate": [2, 2, 1, 1], "trained": [True, True, True, False]})
     runs = runs.assign(depth=2, status="ok", activation="relu")
@@ -356,6 +409,13 @@ def test_a_runs_yaml_makes_that_run(name, tmp_path):
         (tmp_path / "one.yaml").write_text(text, encoding="utf-8")
         (run,) = plan(read(tmp_path / "one.yaml")).runs
         assert run == data["rows"][i][0]
+
+
+def test_the_list_of_runs_says_which_are_none_of_it():
+    results = load("results/depth")
+    cells = report.study_cells(results.study, results.manifest, results.runs, results.steps, results.layers)
+    said = f"Listed are {len(cells.runs):,} runs (all but the {len(results.runs) - len(cells.runs)} tuning runs"
+    assert said in run_list(results.study, cells, Rule()).body
 
 
 def test_a_damaged_library_is_made_again(tmp_path, monkeypatch):

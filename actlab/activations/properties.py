@@ -276,7 +276,7 @@ def describe(record: Activation, moments: Mapping[str, float] | None = None) -> 
     kinks = listed(
         (f"{number(z)} (φ' = {number(slope)})" for z, slope in zip(properties.kinks, at_kinks, strict=True)), MOST_SAID
     )
-    what = "jumps" if properties.smoothness == "discontinuous" else "kinks"
+    what = {"discontinuous": "jumps", "C0": "kinks"}.get(properties.smoothness, "φ'' jumps")
     shape = [name for name in ("monotonic", "convex", "odd") if getattr(properties, name)]
     lines = {
         "φ(z)": record.formula or "not stated",

@@ -154,7 +154,7 @@ def comparison(properties: pd.DataFrame) -> Table:
             ],
             **{name: ["yes" if one else "no" for one in frame[name]] for name in ("monotonic", "convex", "odd")},
             "smoothness": frame["smoothness"],
-            "kinks": frame["kinks"],
+            JUMPS: [jumps(*one) for one in zip(frame["smoothness"], frame["kinks"], strict=True)],
             "flat on": frame["flat_set"],
             "saturates": frame["saturates"],
             "max |φ′|": frame["max_slope"].map(short),
@@ -176,6 +176,20 @@ def comparison(properties: pd.DataFrame) -> Table:
         *(["Expectations are over a standard normal pre-activation."] if "mean" in frame else []),
     ]
     return Table("Properties of the activation functions", " ".join(sentences), frame, wide, "properties")
+
+
+JUMPS = "jumps: φ, φ′ or φ″"
+JUMPING = {"discontinuous": "φ", "C0": "φ′", "C1": "φ″", "C2": "φ‴"}
+"""By the smoothness of a function, what of it jumps."""
+
+
+def jumps(smoothness: str, places: str) -> str:
+    """Say what jumps and where: of a kink the slope; nothing of a function without one.
+
+    >>> jumps("C0", "0"), jumps("C1", "0"), jumps("C∞", "")
+    ('φ′ at 0', 'φ″ at 0', '')
+    """
+    return f"{JUMPING.get(smoothness, 'a derivative')} at {places}" if places else ""
 
 
 def short(x: float, decimals: int = 4) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from actlab.analysis import layout
 from actlab.analysis.estimates import summarise
 from actlab.later import pd
-from actlab.measures import Measure
+from actlab.measures import Measure, about
 from actlab.naming import counted
 
 TRAINED = "of_trained"
@@ -29,6 +29,17 @@ def of_untrained(runs: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
     by = runs.groupby(list(keys), dropna=False)["number"]
     number, size = by.transform("sum"), by.transform("size")
     return runs.assign(number=number, size=size)[(number > 0) & ~trained]
+
+
+def of_all_runs(measure: str) -> bool:
+    """Whether a measure is a share of units: of it all runs count that did not diverge, whether they trained or not.
+
+    Units die in networks that do not train: of those that trained alone, death would be left out.
+
+    >>> of_all_runs("dead_fraction"), of_all_runs("weak_fraction"), of_all_runs("log10_signal_grad_norm")
+    (True, True, False)
+    """
+    return about(measure).range == (0.0, 1.0)
 
 
 def how_many(others: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from actlab.analysis import initial_weights, story
-from actlab.analysis.catalogue import comparison, file_stems
+from actlab.analysis.catalogue import JUMPS, comparison, file_stems
 from actlab.analysis.escaping import bare
 from actlab.analysis.pages import dark
 from actlab.analysis.pages.graphs import DECIMALS, Entry, about, chart, constants
@@ -57,6 +57,7 @@ def page(
             "id": stems[entry.name],
             "formulas": formulas(entry),
             "short": typeset(rf"\varphi(z) = {by_cases(entry.latex)}"),
+            "at": at_defaults(entry),
             "facts": facts(entry, one_of(table, i), one_of(weights.wide, i)),
             "row": rows.get(entry.name),
             "steps": [step | {"math": typeset(step["latex"])} for step in rows.get(entry.name, {}).get("steps", ())],
@@ -167,16 +168,16 @@ def inline(text: str) -> str:
     return "".join(pieces)
 
 
+def at_defaults(entry: Entry) -> str:
+    """Say at which values of its sliders the properties of an activation are; nothing of one without a slider."""
+    at = ", ".join(f"{name} = {show(value).replace('-', '−')}" for name, value in entry.parameters.items())
+    return f"At {at}, the default, wherever the sliders stand:" if entry.sliders else ""
+
+
 def facts(entry: Entry, properties: Mapping[str, str], weights: Mapping[str, str]) -> dict[str, str]:
     """List an activation's properties, as texts."""
     shape = [name for name in ("monotonic", "convex", "odd") if properties[name] == "yes"]
-    jumps = (
-        "jumps at"
-        if properties["smoothness"] == "discontinuous"
-        else "kinks at"
-        if "," in properties["kinks"]
-        else "kink at"
-    )
+    jumping = properties[JUMPS].replace(" at ", " jumps at ")
     moments = [
         f"{head} = {properties[head]}".replace(" ", "\u00a0") for head in ("E φ", "E φ²", "E φ′²") if head in properties
     ]
@@ -191,7 +192,7 @@ def facts(entry: Entry, properties: Mapping[str, str], weights: Mapping[str, str
         "range": properties["range"],
         "turns at": properties["turns at"],
         "shape": ", ".join(shape) or "not monotonic, not convex",
-        "smoothness": properties["smoothness"] + (f"; {jumps} {properties['kinks']}" if properties["kinks"] else ""),
+        "smoothness": properties["smoothness"] + (f"; {jumping}" if jumping else ""),
         "flat on": "nowhere" if properties["flat on"] == "∅" else properties["flat on"],
         "saturates": properties["saturates"],
         "largest |φ′|": properties["max |φ′|"],

@@ -13,18 +13,16 @@ from actlab.analysis.cells import Cells
 from actlab.analysis.drawings import as_drawn
 from actlab.analysis.estimates import long, records_at, summarise
 from actlab.analysis.layout import setting, words
-from actlab.analysis.looks import LineStyle
 from actlab.analysis.notes import NO_LOGARITHM
-from actlab.analysis.of_trained import of_untrained
+from actlab.analysis.of_trained import of_all_runs, of_untrained
 from actlab.analysis.pages import dark
 from actlab.analysis.pages.controls import boxes, choice, fixed, slider
+from actlab.analysis.pages.layer_charts import EVEN, bend, edges, layer_maps, profile
 from actlab.analysis.pages.thinning import Rule, as_plain, in_arrays, kept_layers, spread
 from actlab.analysis.variation import split_varies
-from actlab.later import Later, pd
+from actlab.later import pd
 from actlab.measures import LOG10, about
 from actlab.naming import drawn_name
-
-alt = Later("altair")
 
 MEASURES = (
     f"{LOG10}signal_grad_norm",
@@ -38,20 +36,7 @@ MEASURES = (
 """What is offered, in this order, of what a study has."""
 MOST_MEASURES = 5
 MOST_SHOWN = 12  # activations, before the reader asks for others
-SEEN = {"or": [{"param": "pointed", "empty": False}, "seeds || datum.mixed"]}
-"""When the seeds behind a line are seen."""
-FEW = "datum.mixed || (isValid(datum.n) && isValid(datum.n[measure]) && 2 * datum.n[measure] < datum.of)"
-"""Of which lines little can be said: of fewer than half the runs, or of those that trained where others did not."""
-RUNS = "(datum.mixed ? datum.trained : isValid(datum.n) && isValid(datum.n[measure]) ? datum.n[measure] : datum.of)"
-"""Of how many runs a line is."""
-DIM = {"opacity": {"condition": {"test": FEW, "value": 0.4}, "value": 1}}
-THIN = {"strokeWidth": {"condition": {"test": FEW, "value": 1}, "value": 2.2}}
-SHARES = "indexof(shares, measure) >= 0"
-"""Whether a share is drawn, of which all can be seen to be between 0 and 1."""
-OF_DEPTH = "names[measure] + ', depth ' + d"
 NO_ORDER: Mapping[str, Sequence[str]] = {}
-NOT_KEPT = [2, 3]  # dashes of a line between layers that are no neighbours
-STROKES: Mapping[str, list[int]] = {"solid": [1, 0], "dashed": [6, 3], "dotted": [2, 2], "dashdot": [7, 3, 2, 3]}
 
 
 @dataclass(frozen=True)
@@ -90,17 +75,23 @@ def explore(cells: Cells, rule: Rule, order: Mapping[str, Sequence[str]] = NO_OR
     there_are = [dict(zip(of_cell, key, strict=True)) | {"of": at[steps[0]]["of"]} for key, at in counts.items()]
     there = cells.selected[cells.selected["depth"].isin(depths)]
     start, first, why = opening(there, others, order)
-    early = about(measures[0]).range != (0.0, 1.0)  # units die in training
+    early = not of_all_runs(measures[0])  # units die in training
     begin, when = (steps[0], "at initialisation") if early else (steps[-1], cells.at_last)
     shown = labels[:MOST_SHOWN]
     named = {f"m{i}": axis(column) for i, column in enumerate(measures)}
-    shares = [f"m{i}" for i, column in enumerate(measures) if about(column).range == (0.0, 1.0)]
+    shares = [f"m{i}" for i, column in enumerate(measures) if of_all_runs(column)]
     values: dict[str, Any] = {"names": named, "shares": shares}
     values |= {"d": start, "s": begin, "measure": "m0", "seeds": False, "shown": [drawn(one) for one in shown]}
     values |= {name: setting(first[key]) for key, name in names.items()}
     looks = {drawn(label): cells.looks[label] for label in labels}
+    gaps = frame.groupby("d")["layer"].agg(lambda layers: layers.nunique() <= layers.max() - layers.min()).any()
+    known = {
+        name: frame.loc[frame["seed"] < 0, ["s", column]].dropna() for name, column in zip(named, measures, strict=True)
+    }
+    bends = {name: bend(column, known[name][column]) for name, column in zip(named, measures, strict=True)}
+    of_maps = {"edges": {name: edges(sorted(set(of["s"]))) for name, of in known.items()}, "bends": bends}
     charts = {"by-layer": profile(values, looks, list(columns.values()))} | (
-        {"map": layer_maps(values, list(looks), list(columns.values()))} if len(steps) > 1 else {}
+        {"map": layer_maps(values | of_maps, list(looks), list(columns.values()), not gaps)} if len(steps) > 1 else {}
     )
     controls = [
         choice("measure", "measure", named, "m0"),
@@ -114,25 +105,27 @@ def explore(cells: Cells, rule: Rule, order: Mapping[str, Sequence[str]] = NO_OR
         boxes("activations", "shown", [drawn(one) for one in labels], [drawn(one) for one in shown]),
     ]
     chosen_by = f", each network at its selected {words(cells.over)}" if cells.select is not None else ""
-    gaps = frame.groupby("d")["layer"].agg(lambda layers: layers.nunique() <= layers.max() - layers.min()).any()
+    whole = "; of shares of units all runs count that did not diverge, whether they trained or not" * bool(shares)
     body = [
         dark.style(look.colour for look in looks.values()),
         f"<p>{escape(f'It opens {why}, {when}{chosen_by}.')} Drawn is what figures draw of all seeds; pointing at a "
         "line shows the seeds behind it.",
         f"{escape(rule.in_words()) if len(frame) < total else ''}</p>",
-        f'<form class="controls" data-charts="{" ".join(charts)}" data-rows="layers">{"".join(controls)}'
+        f'<form class="controls" data-charts="{" ".join(charts)}" data-rows="layers" '
+        f'data-shares="{" ".join(shares)}">{"".join(controls)}'
         '<span role="status" class="soft"></span></form>',
         '<figure><div class="chart" id="by-layer"></div>',
         "<figcaption>By layer: 1 is the first hidden layer, next to the input. The axes hold all "
         "depths and steps, so that they stand still while these are changed; shares go from 0 to 1. Means over seeds, "
         f"geometric of norms; the median where runs are few, or some have no value. Faint: of fewer than half the "
-        f"runs, or of those alone that trained where others did not. {escape(NO_LOGARITHM)}"
+        f"runs, or of those alone that trained where others did not{whole}. {escape(NO_LOGARITHM)}"
         f"{' Dotted: of the layers between, nothing is kept.' if gaps else ''}</figcaption></figure>",
     ]
+    bent = ", that of norms (and of what a few values would press flat) finest about 0" * (min(bends.values()) < EVEN)
     if "map" in charts:
         body += [
             '<figure><div class="chart" id="map"></div>',
-            "<figcaption>By layer and step, one map an activation, all in one scale; grey where no run has a "
+            f"<figcaption>By layer and step, one map an activation, all in one scale{bent}; grey where no run has a "
             f"value; the step that is set above plays no part here."
             f"{' Layers of which nothing is kept have no row.' if gaps else ''}</figcaption></figure>",
         ]
@@ -189,6 +182,9 @@ def counted_runs(
     cell_of = dict(zip(runs["run"], places, strict=True))
     layers = cells.layers[cells.layers["run"].isin(cell_of) & cells.layers["step"].isin(steps)]
     there = layers[list(measures)].notna().groupby([layers["run"], layers["step"]]).any().reset_index()
+    lost = ~there["run"].isin(runs.loc[runs["status"] == "ok", "run"]) & (there["step"] > 0)
+    units = [name for name in measures if of_all_runs(name)]
+    there[units] = there[units].where(~lost, False)
     by_cell = there.groupby([there["run"].map(cell_of), "step"])[list(measures)].sum().to_dict("index")
     ok = runs["status"] == "ok"
     trained = runs["trained"].astype(bool) & ok if "trained" in runs else ~ok
@@ -213,9 +209,13 @@ def estimates(layers: pd.DataFrame, runs: pd.DataFrame, measures: Sequence[str],
         for step in sorted(set(layers["step"]))
     ]
     values = long(pd.concat(at_step, ignore_index=True), names)
+    ok = runs[runs["status"] == "ok"]
+    units = values["measure"].map(of_all_runs) & (values["step"] > 0)
+    parts = [values[units & values["run"].isin(ok["run"])], values[~units]]
     if "trained" in runs:  # where some runs trained and others did not, those that did
-        values = values[(values["step"] == 0) | ~values["run"].isin(of_untrained(runs, keys)["run"])]
-    frame = as_drawn(summarise(values, runs, keys))
+        parts[1] = parts[1][(parts[1]["step"] == 0) | ~parts[1]["run"].isin(of_untrained(runs, keys)["run"])]
+    each = [summarise(part, of, keys) for part, of in zip(parts, (ok, runs), strict=True) if not part.empty]
+    frame = as_drawn(pd.concat(each, ignore_index=True))
     with np.errstate(divide="ignore"):
         logs = np.log10(frame["mean"].where(frame["mean"] > 0))
     logs = frame[LOG10 + "mean"].fillna(logs) if LOG10 + "mean" in frame else logs
@@ -277,123 +277,3 @@ def axis(column: str) -> str:
     one = about(column)
     name = one.label or one.words
     return f"log₁₀ {name}" if column.startswith(LOG10) else name
-
-
-def top(values: Mapping[str, Any]) -> list[Any]:
-    """Make the signals of a chart, which the controls set."""
-    return [alt.param(name=name, value=value) for name, value in values.items()]
-
-
-def titled(text: str) -> Any:
-    """Make a title that says what is set, for who keeps the picture."""
-    return alt.TitleParams(text=alt.ExprRef(text), anchor="start", fontWeight="normal")
-
-
-def chosen(values: Mapping[str, Any], but: Sequence[str] = ()) -> str:
-    """Write which rows are drawn: those with the values that are set."""
-    names = [name for name in values if name not in ("names", "shares", "measure", "seeds", "shown", *but)]
-    return " && ".join([*(f"datum.{name} === {name}" for name in names), "indexof(shown, datum.a) >= 0"])
-
-
-def profile(values: Mapping[str, Any], looks: Mapping[str, LineStyle], fields: Sequence[str]) -> dict[str, Any]:
-    """Draw a measure by layer: a line an activation, its seeds where a reader points at it or asks for all."""
-    labels = list(looks)
-    colour = alt.Color("a:N", title=None).scale(domain=labels, range=[looks[one].colour for one in labels])
-    legend = alt.Legend(
-        orient="bottom", columns=4, symbolType="stroke", symbolStrokeWidth=3, symbolOpacity=1, values=alt.expr("shown")
-    )
-    dash = alt.StrokeDash("a:N", title=None).scale(domain=labels, range=[STROKES[looks[one].dash] for one in labels])
-    pointed = alt.selection_point(name="pointed", fields=["a"], on="pointerover", nearest=True, empty=False)
-    whole = {"tickMinStep": 1, "format": "d", "labelExpr": "datum.value % 1 ? '' : datum.label"}  # there is no layer 1½
-    across = alt.X("layer:Q", title="layer").scale(nice=False, zero=False).axis(**whole)
-    up = alt.Y("v:Q", title=None).scale(zero=False)
-    base = rows(values, fields).encode(x=across, y=up, color=colour.legend(legend))
-    ends = {"v": "min(v)", "v2": "max(v)", "layer": "min(layer)", "layer2": "max(layer)"}
-    extent = (  # of all that a reader can slide to, so that the axes stand still: it is not seen
-        rows(values, fields, but=["d", "s"])
-        .transform_aggregate(**ends)
-        .transform_calculate(v=f"{SHARES} ? 0 : datum.v", v2=f"{SHARES} ? 1 : datum.v2")
-        .mark_rule(opacity=0)
-        .encode(x=across, x2="layer2:Q", y=up, y2="v2:Q")
-    )
-    told = [alt.Tooltip("a:N", title="activation"), alt.Tooltip("layer:Q")]
-    behind = {"opacity": {"condition": {"test": SEEN, "value": 0.6}, "value": 0}}
-    of_seeds = in_pieces(base.transform_filter("datum.seed >= 0"))
-    medians = base.transform_filter("datum.seed < 0")
-    pieces = in_pieces(medians)
-    seeds = of_seeds.mark_line(strokeWidth=1).encode(detail=["seed:N", "piece:N"], **behind)
-    lines = pieces.mark_line().encode(strokeDash=dash.legend(legend), detail="piece:N", **THIN, **DIM)
-    between = (
-        across_gaps(of_seeds).mark_rule(strokeDash=NOT_KEPT).encode(**behind),
-        across_gaps(pieces).mark_rule(strokeDash=NOT_KEPT, strokeWidth=1.4).encode(**DIM),
-    )
-    points = (
-        medians.transform_calculate(runs=f"{RUNS} + ' of ' + datum.of")
-        .mark_point(filled=True, size=36)
-        .encode(tooltip=[*told, alt.Tooltip("v:Q", title="estimate", format=".4~g"), alt.Tooltip("runs:N")], **DIM)
-        .properties(name="points")
-        .add_params(pointed)
-    )
-    return (
-        alt.layer(extent, *(one.encode(x2="layer0:Q", y2="v0:Q") for one in between), seeds, lines, points)
-        .add_params(*top(values))
-        .properties(
-            title=titled(f"{OF_DEPTH} + ', step ' + s"),
-            width="container",
-            height=340,
-            description="A measure by layer, one line an activation",
-        )
-        .to_dict()
-    )
-
-
-def rows(values: Mapping[str, Any], fields: Sequence[str], but: Sequence[str] = ()) -> Any:
-    """Make a chart of the rows that are drawn, whatever is set of some signals: ``layer``, and ``v``, its value."""
-    return (
-        alt.Chart(alt.NamedData("layers"))
-        .transform_filter(chosen(values, but))
-        .transform_flatten(list(fields))
-        .transform_calculate(v="datum[measure]")
-        .transform_filter("isValid(datum.v)")
-    )
-
-
-def in_pieces(chart: Any) -> Any:
-    """Number the pieces of a line: it is one as long as layers are neighbours."""
-    along: dict[str, Any] = {"sort": [alt.SortField("layer")], "groupby": ["a", "seed"], "frame": [None, 0]}
-    return (
-        chart.transform_window(layer0="lag(layer)", v0="lag(v)", **along)
-        .transform_calculate(gap="isValid(datum.layer0) && datum.layer - datum.layer0 > 1 ? 1 : 0")
-        .transform_window(piece="sum(gap)", **along)
-    )
-
-
-def across_gaps(chart: Any) -> Any:
-    """Lead from piece to piece: to ``layer`` and ``v`` from ``layer0`` and ``v0``, which are the same elsewhere."""
-    ends = {f"{name}0": f"datum.gap ? datum.{name}0 : datum.{name}" for name in ("layer", "v")}
-    return chart.transform_calculate(**ends)
-
-
-def layer_maps(values: Mapping[str, Any], labels: Sequence[str], fields: Sequence[str]) -> dict[str, Any]:
-    """Draw maps of a measure by layer and step, one an activation, in one scale."""
-    told = [alt.Tooltip("a:N", title="activation"), alt.Tooltip("layer:O"), alt.Tooltip("s:O", title="step")]
-    whole = {end: alt.expr(f"{SHARES} ? {value} : null") for end, value in (("domainMin", 0), ("domainMax", 1))}
-    across, down = (120, 130) if len(labels) > 3 else (240, 200)
-    chart = (
-        rows(values, fields, but=["s"])
-        .transform_filter("datum.seed < 0")
-        .mark_rect()
-        .encode(
-            x=alt.X("s:O", title="step").axis(labelAngle=0, labelOverlap=True),
-            y=alt.Y("layer:O", title="layer", sort="descending").axis(labelOverlap=True),
-            color=alt.Color("v:Q", title=None)
-            .scale(scheme="viridis", **whole)
-            .legend(orient="bottom", gradientLength=200),
-            tooltip=[*told, alt.Tooltip("v:Q", title="estimate", format=".4~g")],
-        )
-        .properties(width=across, height=down, view=alt.ViewBackground(fill="#8f8f8f", fillOpacity=0.55))
-        .facet(facet=alt.Facet("a:N", title=None, sort=list(labels)), columns=6)
-        .add_params(*top(values))
-        .properties(title=titled(OF_DEPTH), description="A measure by layer and step, a map an activation")
-    )
-    return dict(chart.to_dict())

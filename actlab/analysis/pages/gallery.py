@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,10 +39,7 @@ MOST_NAMED = 12
 """Activations; more are folded."""
 MOST_REPORT = 2_000_000
 """Bytes of a report in which the titles of its pictures are looked for."""
-SHAPES = (0.75, 2.5)
-"""Width by height of a picture that a card has room for."""
 TITLED = re.compile(r"^!\[(.+)\]\(figures/(.+)\.(?:png|svg|pdf)\)$", re.MULTILINE)
-SIZE = re.compile(rb'\b(width|height)="([\d.]+)(?:pt|px)?"')
 MOST_PICTURE = 500_000
 """Bytes of a figure; a larger one is left to the report."""
 
@@ -61,8 +57,7 @@ class Card:
         activations: their labels, in the story's order.
         facts: {what: numbers}, as texts.
         findings: sentences in Markdown.
-        figure: the file of its headline figure, what that shows, and whether it has a shape that a card has room for;
-            None without one.
+        figure: the file of its headline figure, which a card shows whole, and what that shows; None without one.
         notes: what is damaged or missing, as plain lines.
     """
 
@@ -76,7 +71,7 @@ class Card:
     activations: tuple[str, ...] = ()
     facts: Mapping[str, str] = field(default_factory=dict)
     findings: tuple[str, ...] = ()
-    figure: tuple[Path, str, bool] | None = None
+    figure: tuple[Path, str] | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -107,7 +102,7 @@ def labels(cells: Cells) -> tuple[str, ...]:
     return tuple(map(str, different(cells, "activation")))
 
 
-def headline(study: Mapping[str, Any], folder: Path) -> tuple[Path, str, bool] | None:
+def headline(study: Mapping[str, Any], folder: Path) -> tuple[Path, str] | None:
     """Find the first figure of a study's report that is there as a picture: a study says first what answers it.
 
     Of the two files of a figure it is the smaller one.
@@ -117,12 +112,12 @@ def headline(study: Mapping[str, Any], folder: Path) -> tuple[Path, str, bool] |
         folder: its own; a link in it is not followed.
 
     Returns:
-        the file, what the figure shows, and whether it suits a card: is neither tall nor flat.
+        the file, and what the figure shows.
     """
     return next(pictures(study, folder), None)
 
 
-def pictures(study: Mapping[str, Any], folder: Path) -> Iterator[tuple[Path, str, bool]]:
+def pictures(study: Mapping[str, Any], folder: Path) -> Iterator[tuple[Path, str]]:
     """List what ``headline`` chooses from, in the report's order."""
     titles = titles_of(folder / "report.md")
     wanted = study.get("report") or {}
@@ -137,9 +132,7 @@ def pictures(study: Mapping[str, Any], folder: Path) -> Iterator[tuple[Path, str
             path = min(there, key=lambda path: path.stat().st_size)
             title = titles.get(path.stem) or (wanted.get("titles") or {}).get(name)
             about = summary(FIGURES[name].make).rstrip(".") if name in FIGURES else words(name)
-            shape = width_by_height(path)
-            suits = shape is None or SHAPES[0] <= shape <= SHAPES[1]
-            yield path, str(title or about[:1].upper() + about[1:]), suits
+            yield path, str(title or about[:1].upper() + about[1:])
 
 
 def titles_of(report: Path) -> dict[str, str]:
@@ -149,20 +142,6 @@ def titles_of(report: Path) -> dict[str, str]:
     except OSError:
         return {}
     return {name: title for title, name in TITLED.findall(text)}
-
-
-def width_by_height(path: Path) -> float | None:
-    """Read from the head of a picture by how much it is wider than high; None where it does not say."""
-    with path.open("rb") as file:
-        head = file.read(2000)
-    width: float
-    height: float
-    if head.startswith(b"\x89PNG") and len(head) >= 24:
-        width, height = struct.unpack(">II", head[16:24])
-    else:
-        said = {name: float(number) for name, number in SIZE.findall(head.partition(b"<svg")[2].partition(b">")[0])}
-        width, height = said.get(b"width", 0.0), said.get(b"height", 0.0)
-    return width / height if height else None
 
 
 def files_of(folder: Path, name: str, suffix: str) -> list[Path]:
@@ -222,14 +201,8 @@ def shown_as(one: Card, out: Path) -> dict[str, Any]:
         "first": one.findings[:first],
         "more": one.findings[first:],
         "folded": len(one.activations) > MOST_NAMED,
-        "figure": picture(in_short(*one.figure[1:]), one.figure[0]) if one.figure else "",
-        "cut": one.figure is not None and not one.figure[2],
+        "figure": picture(one_line(one.figure[1]), one.figure[0]) if one.figure else "",
     }
-
-
-def in_short(title: str, whole: bool) -> str:
-    """Say what a picture shows, and of one of which a card shows a part that it does."""
-    return one_line(title) + ("" if whole else " (a part: the report has the whole)")
 
 
 def in_words(one: Card) -> str:

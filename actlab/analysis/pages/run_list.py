@@ -11,6 +11,7 @@ from actlab.analysis.layout import number, setting, words
 from actlab.analysis.pages import dark
 from actlab.analysis.pages.explore import Part, opening
 from actlab.analysis.pages.thinning import Rule, as_plain, rounded, spread
+from actlab.analysis.stages import but_for
 from actlab.later import Later, pd
 from actlab.naming import counted
 from actlab.study.settings import Setting
@@ -60,8 +61,9 @@ def run_list(study: Mapping[str, Any], cells: Cells, rule: Rule) -> Part:
         "<figcaption>Loss at the recorded steps; between evaluations that of the minibatches.</figcaption></figure>"
     )
     shows = "its YAML: nothing was trained, so that it has no curves" if cells.untrained else "its curves and its YAML"
+    there_are = f" Listed are {total:,} runs{but_for(cells)}." * bool(but_for(cells))
     body = (
-        f"{dark.style(COLOURS)}<p>A click on a run shows {shows}.{kept}</p>\n"
+        f"{dark.style(COLOURS)}<p>A click on a run shows {shows}.{there_are}{kept}</p>\n"
         f'<p class="paper">The list of {counted(len(runs), "run")} is left out on paper.</p>\n'
         '<div class="scroll" tabindex="0"><table id="run-table"><thead><tr></tr></thead><tbody></tbody></table></div>\n'
         f'<section id="run" aria-live="polite"><h3></h3>{"" if cells.untrained else losses}'

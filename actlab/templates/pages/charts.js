@@ -31,7 +31,10 @@ for (const [id, spec] of Object.entries(charts)) {
   if (spec.columns && spec.spec?.width) {
     const fit = Math.max(1, Math.min(spec.columns, Math.floor((wide - 60) / (spec.spec.width + 24))));
     const count = spec.params?.find((one) => one.name === "shown")?.value.length ?? fit;
-    spec.columns = Math.ceil(count / Math.ceil(count / fit));  // as many in each row
+    spec.columns = Math.ceil(count / Math.ceil(count / fit));  // as many in each row, which they fill
+    const share = Math.floor((wide - 70) / spec.columns) - 24;
+    spec.spec.width = Math.max(spec.spec.width, Math.min(share, 420));
+    spec.spec.height = Math.max(spec.spec.height, Math.min(Math.round(0.62 * spec.spec.width), 240));
   }
   for (const one of legends(spec)) if (one.columns) one.columns = Math.max(1, Math.min(one.columns, Math.floor(wide / 150)));
   const options = { mode: "vega-lite", ast: true, renderer: "svg", actions, config, downloadFileName: id };

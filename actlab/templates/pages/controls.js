@@ -11,6 +11,7 @@ for (const form of document.querySelectorAll("form[data-charts]")) {
     return input.dataset.values ? JSON.parse(input.dataset.values)[Number(input.value)] : input.value;
   };
   const note = form.querySelector("[role=status]");
+  const shares = (form.dataset.shares ?? "").split(" "); // of these all runs count, whether they trained or not
   const rows = shared[form.dataset.rows] ?? [];
   const cells = JSON.parse(document.getElementById(`${form.dataset.rows}-cells`)?.textContent ?? "[]");
   // What a reader has to know of the lines that are drawn: of how few runs they are, and which are none.
@@ -23,7 +24,7 @@ for (const form of document.querySelectorAll("form[data-charts]")) {
       const n = row ? count(row) : 0;
       if (n === 0) (of.some((one) => count(one) > 0) ? groups.none : groups.never).push(cell.a);
       else if (n < cell.of) groups.some.push(`${cell.a}: ${n} of ${cell.of} runs`);
-      if (n > 0 && row.mixed) groups.mixed.push(`${cell.a}: ${row.trained} of ${cell.of} trained, each seed is drawn`);
+      if (n > 0 && row.mixed && !shares.includes(measure)) groups.mixed.push(`${cell.a}: ${row.trained} of ${cell.of} trained, each seed is drawn`);
     }
     const { some, mixed, none, never } = groups;
     return [...some, ...mixed, ...(none.length ? [`${none.join(", ")}: none left`] : []),
