@@ -108,7 +108,7 @@ def test_sliders_and_boxes_change_what_is_drawn(browser):
 
 
 def test_on_a_phone_no_picture_is_much_smaller_than_on_paper(browser):
-    """Its least text has 6 pt; the page is no wider than the screen, and a picture that is scrolls in a frame."""
+    """Its least text has 7 pt; the page is no wider than the screen, and a picture that is scrolls in a frame."""
     phone = {"width": 390, "height": 850, "deviceScaleFactor": 1, "mobile": True}
     script = """const wide = image => parseFloat(getComputedStyle(image).getPropertyValue("--wide"));
         const images = [...document.querySelectorAll("figure .wide img")];
@@ -121,7 +121,7 @@ def test_on_a_phone_no_picture_is_much_smaller_than_on_paper(browser):
         browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
     assert page <= 390
     assert shares
-    assert min(shares) >= 6 / 7.2  # its least text has 7.2 pt
+    assert min(shares) >= 7 / 7.2  # its least text has 7.2 pt
 
 
 def test_on_a_wide_screen_pictures_have_one_scale_and_maps_share_the_width(browser):

@@ -28,6 +28,8 @@ STUDY = {"sweep": {"select": {"over": "train.learning_rate", "by": "validation_l
 RATES = (1e-4, 1e-3, 1e-2, 1e-1)
 ABOVE = [0.9, 0.91, 0.92, 0.9, 0.92]
 
+SAME = "each at its selected learning rate (the same wherever they are compared)"
+
 
 def staged(chosen, losses, scores=None, of=RATES):
     """Cells of a study in two stages with the activations relu and elu.
@@ -126,7 +128,7 @@ def test_an_outscored_selection_is_told_at_the_verdicts_that_rest_on_it_and_caps
     one, other = verdict_on(outscored, "relu", "elu"), verdict_on(outscored, "elu")
     assert one.verdict == other.verdict == SUPPORTED
     said, _, doubt = one.evidence.partition(DOUBT)
-    assert said == other.evidence == "size; least favourable: A"
+    assert said == other.evidence == f"size; {SAME}; least favourable: A"
     assert doubt.startswith("in 1 of 2 cells another learning rate has a clearly better test accuracy: relu 0.9")
     assert "at the selected 0.001" in doubt
     # Wherever evidence is shown in part, the doubt is no part of it.
@@ -139,7 +141,7 @@ def test_the_page_has_the_doubt_on_a_line_of_its_own(outscored, monkeypatch):
     part = verdicts.Part("s", "digits", "../s.py", "actlab", ())
     one = verdict_on(outscored, "relu", "elu")
     text = markdown([verdicts.of_verdict(one, part, {})])
-    assert "- The number: size; least favourable: A." in text
+    assert f"- The number: size; {SAME}; least favourable: A." in text
     assert "- To doubt: in 1 of 2 cells another learning rate has a clearly better test accuracy: relu " in text
     assert "To doubt" not in markdown([verdicts.of_verdict(verdict_on(outscored, "elu"), part, {})])
 

@@ -25,7 +25,7 @@ LONG = 60
 """Letters of a cell from which on it has a width of its own."""
 POINTS = re.compile(r'<svg[^>]* width="([\d.]+)pt"')
 """How wide a drawing of lines is: pages enlarge it where they have room."""
-BROAD = 430
+BROAD = 366
 """Pixels from which on a picture is too wide for a phone of 390: one that is smaller is shrunk to its page, 358.
 
 Its least text, 7.2 pt, is 6 pt there at least: less of a loss than a picture of which a seventh is out of sight.
