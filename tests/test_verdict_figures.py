@@ -125,14 +125,60 @@ def test_one_number_is_drawn_low_and_without_an_empty_side():
     assert "interval of 95 %" in [text.get_text() for text in legend.get_texts()]
 
 
-def test_what_all_conditions_end_with_is_written_once_and_all_stands_within_the_picture():
+def test_what_counts_in_names_are_of_is_written_once_below_and_all_stands_within_the_picture():
     ends = "networks have a wholly dead layer)"
     rows = [replace(row, condition=f"sgd at {i} (1 of {i} {ends}") for i, row in enumerate(SOME.under)]
     figure = verdict_figures.draw(replace(SOME, under=tuple(rows), evidence="a long name of what it is, " * 6))
     (axes,) = figure.axes
-    assert axes.get_yticklabels()[0].get_text() == "sgd at 0 (1 of 0 …)"
-    assert [text.get_text() for text in axes.texts if "…" in text.get_text()] == [f"… {ends[:-1]}"]
+    assert axes.get_yticklabels()[0].get_text() == "sgd at 0 (1 of 0)"
+    assert figure.legends[0].get_title().get_text().startswith(f"(k of n): k of n {ends[:-1]}\n")
     figure.canvas.draw()
     box, whole = figure.get_tightbbox(), figure.get_size_inches()
     assert box.x0 > -0.05
     assert box.x1 < whole[0] + 0.05
+
+
+def test_what_is_held_back_has_a_mark_of_its_own_with_its_reason_in_the_key():
+    held = replace(SOME.under[0], verdict=INCONCLUSIVE, more="would be 'supported', but for its selection: at an end")
+    figure = verdict_figures.draw(replace(SOME, under=(held, SOME.under[2])))
+    marks = [line.get_marker() for line in figure.axes[0].lines if line.get_linestyle() == "None"]
+    assert marks == ["s", "D"]
+    assert "held back: its selection" in [text.get_text() for text in figure.legends[0].get_texts()]
+
+
+def test_what_is_claimed_has_one_colour_in_the_picture_and_in_its_key():
+    figure = verdict_figures.draw(SOME)
+    zone, key = figure.axes[0].patches[0], figure.legends[0].get_patches()[0]
+    assert zone.get_facecolor() == key.get_facecolor()
+    assert zone.get_facecolor()[3] == 1.0
+    assert max(zone.get_facecolor()[:3]) - min(zone.get_facecolor()[:3]) > 0.1  # no near-white
+
+
+def test_a_share_alone_has_no_negative_side():
+    law = judge_law("L", "", "s", 0.0, [0.0], "share of units that were dead")
+    low, high = verdict_figures.draw(law).axes[0].get_xlim()
+    assert -0.05 < low < 0
+    assert high == 1
+
+
+def test_no_value_stands_clear_of_the_line_of_delta():
+    rows = (replace(SOME.under[0], low=0.0, estimate=0.5, high=1.0), SOME.under[4])
+    (axes,) = verdict_figures.draw(replace(SOME, effect=0.5, under=rows)).axes
+    low, high = axes.get_xlim()
+    assert abs(axes.texts[0].get_position()[0] - 0.5) > 0.2 * (high - low)
+
+
+@pytest.mark.parametrize(
+    ("evidence", "said"),
+    [
+        ("gap (as error), at the end, a minus b, paired; none diverged", "gap (as error), a minus b"),
+        ("gain of a minus b, its slope; the line misses c minus d", "gain of a minus b"),
+        (
+            "|slope| of a minus that of b, decades per layer, at the end",
+            "|slope| of a minus that of b, decades per layer",
+        ),
+        ("jump between z = ∓1e-06, on a grid", "jump between z = ∓1e−6"),
+    ],
+)
+def test_an_axis_says_what_its_numbers_are_and_leaves_the_rest_to_the_page(evidence, said):
+    assert verdict_figures.axis(replace(SOME, evidence=evidence, unit="")) == said

@@ -6,6 +6,7 @@ A claim that says nothing of a repair may stand beside a fault: then there is no
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,12 +17,14 @@ from actlab.analysis.escaping import code, plain
 from actlab.analysis.findings.decided import LEAST
 from actlab.analysis.intervals import COUNTED, Interval
 from actlab.analysis.layout import Table, with_interval
+from actlab.analysis.surprises import quantity
 from actlab.analysis.under import Under
 from actlab.later import pd
 from actlab.naming import counted
 
 HOLDS, CONDITIONAL, BREAKS, OPEN = STATES = ("holds", "holds under conditions", "breaks", "open")
-BESIDE = "no repair is claimed"
+MINUS, UNIT = " minus ", "decades per layer"  # what a clause of its own may say
+BESIDE, NO_FAULT = "no repair is claimed", "no such fault found"
 SAID = {
     HOLDS: ("holds", "hold"),
     CONDITIONAL: ("holds under conditions", "hold under conditions"),
@@ -181,7 +184,7 @@ def table(chain: Sequence[Link]) -> Table:
             "how much": measured_of(link.fault, link.pair and link.pair[0]),
             "said to repair it": f"({BESIDE}) " * link.beside + said(link.ids[1], link.repair),
             "what is left, or gained": "(another measure) " * (link.alike is False)
-            + measured_of(link.repair, link.pair and link.pair[1]),
+            + measured_of(link.repair, link.pair and link.pair[1], beside=link),
             "link": f"**{link.state}**{at(link)}",
         }
         for link in chain
@@ -208,7 +211,9 @@ def within(condition: Under, rows: Sequence[Under]) -> list[Under]:
 
 
 def at(link: Link) -> str:
-    """Name the conditions that a link holds under; nothing of one that does not hang on any."""
+    """Name the conditions that a link holds under, or that there was no fault to repair; else nothing."""
+    if link.state == BREAKS and link.fault and link.fault.verdict == CONTRADICTED:
+        return f": {NO_FAULT}"
     if link.state != CONDITIONAL:
         return ""
     return f": {plain('; '.join(link.common))}" if link.common else ": no condition is of both claims"
@@ -236,17 +241,40 @@ def said(claim: str, one: Verdict | None) -> str:
     return f"[{claim}](#{claim.lower()}) {code(one.activation)}: {plain(one.statement)}"
 
 
-def measured_of(one: Verdict | None, row: Under | None) -> str:
-    """Write what was found, at which condition, what is claimed, the verdict there and over all, and what it is."""
+def what_of(one: Verdict) -> str:
+    """Say in short what a verdict's number is: the first clause of its evidence, what is taken from what, a unit.
+
+    >>> some = Verdict("P", "", "", AT_LEAST, 0, 0, 0, 0, 9, "", "", "", "gap (as error), at the end, a minus b; more")
+    >>> what_of(some)
+    'gap (as error), a minus b'
+    """
+    text = one.evidence.partition(DOUBT)[0].partition(LEAST)[0]
+    first = quantity(text)
+    clauses = [quantity(part) for part in map(str.strip, re.split("[,;]", text[len(first) :]))]
+    less = [part for part in clauses if MINUS in part and MINUS not in first][:1]
+    unit = [UNIT for part in clauses if part.startswith(UNIT)][:1]
+    return ", ".join([first, *less, *unit])
+
+
+def measured_of(one: Verdict | None, row: Under | None, beside: Link | None = None) -> str:
+    """Write what was found, what that is, at which condition, and the verdict there and over all.
+
+    Args:
+        one: the verdict; None gives a dash.
+        row: what was found at the condition that is shown.
+        beside: the link whose repair it is: of it is written what does not stand at its fault already.
+    """
     if one is None:
         return "–"
-    evidence, condition = one.evidence.partition(DOUBT)[0].partition(LEAST)[0], condition_of(one, row)
+    condition = condition_of(one, row)
     here = row or next((each for each in one.under if each.condition == condition), None)
-    number = with_interval(interval_of(here or one)) + f" at {condition}" * bool(condition)
+    both = told_apart(one) if row is None else ""
+    what = f" ({what_of(one)})" * (not (beside and beside.alike))
+    same = bool(beside and beside.fault and condition == condition_of(beside.fault, beside.pair and beside.pair[0]))
+    at = " there" if same and condition else f" at {condition}" * bool(condition)
+    found = f"{both}{what}" if both else f"{with_interval(interval_of(here or one))}{what}{at}"
     word = f"**{one.verdict}**"
-    if row is None and told_apart(one):
-        number = told_apart(one)
-    elif here is not None:
-        alike = here.verdict == one.verdict
-        word = f"**{here.verdict}** here{' and' if alike else ';'} over all conditions{f' {one.verdict}' * (not alike)}"
-    return f"{plain(number)}, where the claim needs {claimed(one)}; {word} ({plain(evidence)})"
+    if here is not None and not both and here.verdict != one.verdict:
+        over = "true only under some conditions" if one.verdict == ONLY_IF else f"{one.verdict} over all conditions"
+        word = f"**{here.verdict}** here, {over}"
+    return f"{plain(found)}; {claimed(one)} is claimed: {word}"

@@ -110,7 +110,7 @@ def slopes(one: Verdict, frame: pd.DataFrame) -> Figure:
         for axes, head in zip(grid.flat, heads, strict=False):
             axes.set_title(textwrap.fill(head, HEAD), fontsize=7.5)
             for begin, end in shaded(one, low, high) if of_slopes else ():
-                axes.axvspan(begin, end, **CLAIMED | {"alpha": 0.18})
+                axes.axvspan(begin, end, **CLAIMED)
             for edge in edges(one) if of_slopes else (0.0,):
                 axes.axvline(edge, **DELTA)
             panel = frame[frame["panel"] == head]
@@ -130,7 +130,7 @@ def slopes(one: Verdict, frame: pd.DataFrame) -> Figure:
         keys: list[Line2D | Patch] = [Line2D([], [], linestyle="none", label=one.activation, **OWN)]
         keys.append(Line2D([], [], linestyle="none", label="the others", **OTHER))
         if of_slopes:
-            keys.append(Patch(label=f"claimed: {claimed(one)} {one.unit}", **CLAIMED | {"alpha": 0.3}))
+            keys.append(Patch(label=f"claimed: {claimed(one)} {one.unit}", **CLAIMED))
             keys.append(Line2D([], [], label="δ", **DELTA))
         else:
             keys.append(Line2D([], [], label="0: neither vanishes nor grows", **DELTA))

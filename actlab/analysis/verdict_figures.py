@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import textwrap
 from collections.abc import Sequence
 from typing import Any
@@ -12,13 +13,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.ticker import FuncFormatter
 
 from actlab.analysis import style
 from actlab.analysis.claims import (
     AT_LEAST,
     AT_MOST,
     CONTRADICTED,
-    DOUBT,
     EXACTLY,
     INCONCLUSIVE,
     ONLY_IF,
@@ -29,27 +30,38 @@ from actlab.analysis.claims import (
 )
 from actlab.analysis.conditions import remark, would_be
 from actlab.analysis.intervals import COUNTED, percent
+from actlab.analysis.lineage import MINUS, what_of
 from actlab.analysis.under import Under
 
+HELD = "held back"
+"""Of a condition whose numbers would decide, but for what else is known of them, as how they were selected."""
 DRAWN_AS: dict[str, dict[str, Any]] = {
     SUPPORTED: {"color": "#0072B2", "marker": "o"},
     CONTRADICTED: {"color": "#D55E00", "marker": "X"},
     INCONCLUSIVE: {"color": "#707070", "marker": "D", "markerfacecolor": "white"},
+    HELD: {"color": "#707070", "marker": "s"},
 }
 """By mark and colour, so that they are told apart by readers of every colour vision, and in print."""
-SIZE = {"o": 5.0, "X": 6.0, "D": 4.5}
+SIZE = {"o": 5.0, "X": 6.0, "D": 4.5, "s": 4.8}
 DELTA: dict[str, Any] = {"color": "#333333", "linewidth": 1.0, "linestyle": style.DASHES["dashed"], "zorder": 1.5}
-CLAIMED: dict[str, Any] = {"color": "#0072B2", "alpha": 0.07, "linewidth": 0, "zorder": 0.5}
-ROW, HEAD, ALONE = 0.21, 1.18, 0.72  # inches: of a row; of what is neither row nor text, where rows have names or not
+CLAIMED: dict[str, Any] = {"color": "#D3E6F2", "linewidth": 0, "zorder": 0.4}
+"""One colour in a picture and in its key; beneath the grid."""
+WIDTH = 4.6  # inches: two in a row of a page print letters at three quarters of the size that they say
+ROW, HEAD, ALONE = 0.21, 1.1, 0.66  # inches: of a row; of what is neither row nor text, where rows have names or not
 OF_TITLE, OF_AXIS = 0.17, 0.14  # inches: of a line of text
 DASHES = {False: style.DASHES["solid"], True: style.DASHES["dashed"]}
 """Of an interval; of the least and greatest of all values, of which a law is said."""
 WORDS = {ONLY_IF: "true only under some conditions"}
-SHARED = 3
-"""Words that all names of conditions end with, from which on they are written once."""
+COUNTS = re.compile(r"(.+) \(([^()]*?)(\d+ of \d+)([^()]*)\)")
+"""A condition's name that ends with a remark on how many of how many."""
+BUT_FOR = "', but for "
+SHARE = re.compile(r"share|probability|\w* ?fraction")
+FREE = (0.5, 0.3, 0.7, 0.15, 0.85)  # of the axis, where "no value" may stand
 MARGIN = 0.06  # of the range, on either side
-LETTERS = {"title": 80, "row": 44, "axis": 90}  # that stand on a line
-NARROWER = 1.6  # letters by which the axis's line is shorter for each letter of a row's name beyond 14
+LETTERS = {"title": 60, "row": 38, "axis": 74, "key": 78}  # that stand on a line
+KEY = 7  # letters that a mark and the space beside it are as wide as
+LEAST_PLAIN, MOST_PLAIN = 1e-3, 1e4  # numbers on an axis between them are written by Matplotlib
+NARROWER = 0.8  # letters by which the axis's line is shorter for each letter of a row's name beyond 14
 
 
 def rows_of(one: Verdict) -> tuple[Under, ...]:
@@ -68,12 +80,19 @@ def draw(one: Verdict) -> Figure:
     """Draw a verdict: an estimate and its interval for each condition; shaded what is claimed, dashed where it ends."""
     rows = rows_of(one)
     with style.apply():
-        shorter, shared = shortened([row.condition for row in rows])
+        shorter, counts = shortened([row.condition for row in rows])
         names = [textwrap.fill(name, LETTERS["row"]) for name in shorter]
         heading, said = textwrap.fill(title(one), LETTERS["title"]), axis(one, names)
-        texts = OF_TITLE * (heading.count("\n") + 1) + OF_AXIS * (said.count("\n") + 1 + bool(shared))
+        marks, beside = legend(one, rows), bars(one, rows)
+        if beside and not any(names):  # the row of marks has room for it
+            marks.append(Line2D([], [], label=beside, color="#333333", linewidth=1.3, linestyle=DASHES[of_law(one)]))
+        notes = [textwrap.fill(note, LETTERS["key"]) for note in (counts, beside if any(names) else "") if note]
+        letters = sum(len(str(mark.get_label())) + KEY for mark in marks)
+        columns = len(marks) if letters <= LETTERS["key"] else -(-len(marks) // 2)
+        below = OF_AXIS * ("\n".join(["", *notes]).count("\n") - bool(any(names)) + (columns < len(marks)))
+        texts = OF_TITLE * (heading.count("\n") + 1) + OF_AXIS * (said.count("\n") + 1) + below
         lines = len(rows) + sum(name.count("\n") for name in names) / 2
-        figure = style.new_figure(style.WIDEST, (HEAD if any(names) else ALONE) + texts + ROW * lines)
+        figure = style.new_figure(WIDTH, (HEAD if any(names) else ALONE) + texts + ROW * lines)
         axes = figure.subplots()
         low, high = span(one, rows)
         axes.set_xlim(low, high)
@@ -83,21 +102,28 @@ def draw(one: Verdict) -> Figure:
         for edge in edges(one):
             axes.axvline(edge, **DELTA)
         for place, row in enumerate(rows):
-            point(axes, place, row, DASHES[of_law(one)])
+            point(axes, place, row, DASHES[of_law(one)], edges(one))
         axes.set_yticks(range(len(rows)) if any(names) else [], names if any(names) else [])
         axes.spines["left"].set_visible(any(names))
         axes.grid(False, axis="y")
+        axes.locator_params(axis="x", nbins=7)
+        if not LEAST_PLAIN <= max(abs(low), abs(high)) < MOST_PLAIN:
+            axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: in_print(f"{x:.12g}")))
         axes.set_xlabel(said)
-        if shared:  # above the names, and ending where they do
-            axes.annotate(
-                shared, (0, 1), (-6, 3), "axes fraction", "offset points", ha="right", va="bottom", fontsize=7.2
-            )
-        figure.suptitle(heading)
-        marks, beside = legend(one, rows), bars(one, rows)
-        if beside and not any(names):  # one row of marks has room for it
-            marks.append(Line2D([], [], label=beside, color="#333333", linewidth=1.3, linestyle=DASHES[of_law(one)]))
-        figure.legend(handles=marks, loc="outside lower center", ncols=5, title=beside if any(names) else None)
+        figure.suptitle(heading, fontsize=9)
+        figure.legend(handles=marks, loc="outside lower center", ncols=columns, title="\n".join(notes) or None)
         return figure
+
+
+def in_print(text: str) -> str:
+    """Write the numbers of a text as they are printed: a minus sign, powers of ten without noughts, thousands apart.
+
+    >>> in_print("z = ∓1e-06, -0.5, 10000 and 1500"), in_print("he_normal, adam-like 2e+06")
+    ('z = ∓1e−6, −0.5, 10,000 and 1500', 'he_normal, adam-like 2e6')
+    """
+    text = re.sub(r"(?<=\de)([+-]?)0*(\d+)", lambda power: power[1].replace("+", "").replace("-", "−") + power[2], text)
+    text = re.sub(r"(?<![\w.,])\d{5,}(?![\w.])", lambda whole: f"{int(whole[0]):,}", text)
+    return re.sub(r"(?<![\w)\]])-(?=\d)", "−", text)
 
 
 def of_law(one: Verdict) -> bool:
@@ -106,23 +132,20 @@ def of_law(one: Verdict) -> bool:
 
 
 def shortened(names: Sequence[str]) -> tuple[list[str], str]:
-    """Write once what all names of conditions end with, where that is some words: shorter names, and what is shared.
+    """Write once what names of conditions remark on their counts: names with bare counts, and what these are.
 
-    >>> shortened(["sgd (0 of 9 networks are wholly dead)", "adam (5 of 9 networks are wholly dead)"])
-    (['sgd (0 …)', 'adam (5 …)'], '… of 9 networks are wholly dead')
-    >>> shortened(["depth 2", "depth 5"]), shortened(["at the end of training"])
-    ((['depth 2', 'depth 5'], ''), (['at the end of training'], ''))
+    >>> shortened(["sgd (0 of 9 networks are wholly dead)", "adam (5 of 9 networks are wholly dead)", "other"])
+    (['sgd (0 of 9)', 'adam (5 of 9)', 'other'], '(k of n): k of n networks are wholly dead')
+    >>> shortened(["depth 2", "depth 5"]), shortened(["at the end (0 of 9 are dead)"])
+    ((['depth 2', 'depth 5'], ''), (['at the end (0 of 9 are dead)'], ''))
     """
-    words = [name.split() for name in names]
-    alike = 0
-    while all(len(one) > alike + 1 and one[-1 - alike] == words[0][-1 - alike] for one in words):
-        alike += 1
-    if len(names) < 2 or alike < SHARED:
+    parts = [COUNTS.fullmatch(name) for name in names]
+    remarks = [(part[2], part[4]) for part in parts if part]
+    if len(remarks) < 2 or len(set(remarks)) > 1:
         return list(names), ""
-    begun = [" ".join(one[:-alike]) for one in words]
-    shared = " ".join(words[0][-alike:])
-    inside = all(name.count("(") > name.count(")") for name in begun) and shared.endswith(")")
-    return [f"{name} …{')' * inside}" for name in begun], f"… {shared.removesuffix(')') if inside else shared}"
+    before, after = remarks[0]
+    bare = [f"{part[1]} ({part[3]})" if part else name for name, part in zip(names, parts, strict=True)]
+    return bare, f"(k of n): {before}k of n{after}"
 
 
 def title(one: Verdict) -> str:
@@ -136,7 +159,7 @@ def title(one: Verdict) -> str:
 
 def why(one: Verdict) -> str:
     """Say in short why a verdict is not what its numbers alone make it."""
-    return remark(one).partition("', but for ")[2].partition(": ")[0].partition(" (")[0] or "what stands beside it"
+    return reason(remark(one)) or "what stands beside it"
 
 
 def edges(one: Verdict) -> tuple[float, ...]:
@@ -151,21 +174,41 @@ def shaded(one: Verdict, low: float, high: float) -> list[tuple[float, float]]:
 
 
 def span(one: Verdict, rows: tuple[Under, ...]) -> tuple[float, float]:
-    """Choose an axis that has all estimates, the ends of all intervals, and δ on it."""
+    """Choose an axis that has all estimates, the ends of all intervals, and δ on it; of one share alone from 0 to 1."""
     ends = [*edges(one), *(x for row in rows for x in (row.estimate, row.low, row.high))]
     finite = [x for x in ends if math.isfinite(x)]
     low, high = min(finite), max(finite)
+    if low == high and 0 <= low <= 1 and SHARE.match(one.evidence) and MINUS not in one.evidence:
+        low, high = 0.0, 1.0
+        return low - MARGIN / 3, high  # that a mark at 0 is whole
     pad = MARGIN * (high - low) or MARGIN * abs(high) or 1.0
     return low - pad, high + pad
 
 
-def point(axes: Axes, place: int, row: Under, dash: Any) -> None:
-    """Draw one condition: an interval without an end reaches the axis's."""
+def word_of(row: Under) -> str:
+    """Say how a condition is marked: as decided; one whose numbers would decide, but for something else, as held back.
+
+    >>> word_of(Under("adam", 0.4, 0.3, 0.5, 20, "t", INCONCLUSIVE, "would be 'supported', but for its selection: x"))
+    'held back'
+    """
+    if row.verdict == INCONCLUSIVE and BUT_FOR in row.more:
+        return HELD
+    return row.verdict if row.verdict in DRAWN_AS else INCONCLUSIVE
+
+
+def reason(remarked: str) -> str:
+    """Take from a remark what holds a verdict back, in short; empty where it says nothing of that."""
+    return remarked.partition(BUT_FOR)[2].partition(": ")[0].partition(" (")[0]
+
+
+def point(axes: Axes, place: int, row: Under, dash: Any, lines: Sequence[float] = ()) -> None:
+    """Draw one condition: an interval without an end reaches the axis's; "no value" stands clear of the lines of δ."""
     low, high = axes.get_xlim()
-    look = DRAWN_AS[row.verdict if row.verdict in DRAWN_AS else INCONCLUSIVE]
+    look = DRAWN_AS[word_of(row)]
     if not math.isfinite(row.estimate):
-        at: dict[str, Any] = {"va": "center", "ha": "center", "color": "#666666", "fontsize": 7}
-        axes.text((low + high) / 2, place, "no value", **at)
+        clear = max(FREE, key=lambda x: min((abs(x - (line - low) / (high - low)) for line in lines), default=0.0))
+        at: dict[str, Any] = {"va": "center", "ha": "center", "color": "#555555", "fontsize": 7}
+        axes.text(low + clear * (high - low), place, "no value", **at)
         return
     if not math.isnan(row.low):
         ends = np.clip([row.low, row.high], low, high)
@@ -175,22 +218,24 @@ def point(axes: Axes, place: int, row: Under, dash: Any) -> None:
 
 
 def axis(one: Verdict, names: Sequence[str] = ()) -> str:
-    """Say what the numbers are, with their unit, in lines that are as long as the axis: long names leave it less."""
-    said = one.evidence.partition(DOUBT)[0].partition("; least favourable: ")[0].replace("$", r"\$")
-    more = f" ({one.unit})" if one.unit and one.unit.replace(" / ", " per ") not in said else ""
+    """Say what the numbers are, with their unit, in lines as long as the axis; the page has more."""
+    text = what_of(one)
+    more = f" ({one.unit})" if one.unit and one.unit.replace(" / ", " per ") not in text else ""
     longest = max((len(line) for name in names for line in name.split("\n")), default=0)
-    return textwrap.fill(f"{said}{more}", LETTERS["axis"] - int(NARROWER * max(longest - 14, 0)))
+    width = LETTERS["axis"] - int(NARROWER * longest)
+    return textwrap.fill(in_print(f"{text}{more}").replace("$", r"\$"), width)
 
 
 def legend(one: Verdict, rows: tuple[Under, ...]) -> list[Line2D | Patch]:
     """Explain the marks that occur, and what is claimed."""
-    there = [word for word in DRAWN_AS if any(row.verdict == word for row in rows)]
-    marks = [Line2D([], [], label=word, **DRAWN_AS[word] | {"markersize": 5.0, "linewidth": 1.3}) for word in there]
-    said = f"claimed: {claimed(one)}"
-    return [
-        *marks,
-        Line2D([], [], label=said, **DELTA) if of_law(one) else Patch(label=said, **CLAIMED | {"alpha": 0.25}),
+    there = [word for word in DRAWN_AS if any(word_of(row) == word for row in rows)]
+    reasons = ", ".join(dict.fromkeys(reason(row.more) for row in rows if word_of(row) == HELD))
+    names = {word: f"{word}: {reasons}" if word == HELD and reasons else word for word in there}
+    marks = [
+        Line2D([], [], label=names[word], **DRAWN_AS[word] | {"markersize": 5.0, "linewidth": 1.3}) for word in there
     ]
+    said = f"claimed: {in_print(claimed(one))}"
+    return [*marks, Line2D([], [], label=said, **DELTA) if of_law(one) else Patch(label=said, **CLAIMED)]
 
 
 def bars(one: Verdict, rows: tuple[Under, ...]) -> str | None:
