@@ -48,8 +48,9 @@ def by_activation(cells: Cells, value: Callable[[pd.DataFrame], pd.Series]) -> d
             found = records_at(cells.layers, runs, at, ["act_mean", "act_var", "preact_mean_share"])
             found = found[found["layer"] > 1].merge(runs[["run", "seed", "activation"]], on="run")
             wide = found.assign(value=value(found)).pivot_table("value", "seed", "activation")
-            drawn = Condition(words, at=at)  # whichever optimizer comes then
-            out[drawn if at == "init" else Condition(f"{words}, {optimizer}", at=at, optimizer=optimizer)] = wide
+            drawn = Condition(words, evaluation=at)  # whichever optimizer comes then
+            trained = Condition(f"{words}, {optimizer}", evaluation=at, optimizer=optimizer)
+            out[drawn if at == "init" else trained] = wide
     return out
 
 

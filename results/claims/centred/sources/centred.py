@@ -17,6 +17,7 @@ from actlab.analysis.cells import Cells
 from actlab.analysis.claims import AT_LEAST, Verdict, judge
 from actlab.analysis.estimates import records_at
 from actlab.analysis.judging import capped
+from actlab.analysis.under import Condition
 
 OFF = 0.25  # a mean activation: half of what a sigmoid has at z = 0
 MATTERS = 0.02  # of test accuracy
@@ -43,7 +44,9 @@ def gain_of_centring(cells: Cells, optimizer: str, depth: int) -> pd.Series:
 def off_centre_hurts(cells: Cells) -> Verdict:
     """S1, second half: centring alone gives a better network, at each depth and with each optimizer."""
     gains = {
-        f"{optimizer}, depth {depth}": gain_of_centring(cells, optimizer, depth)
+        Condition(f"{optimizer}, depth {depth}", optimizer=optimizer, depth=depth): gain_of_centring(
+            cells, optimizer, depth
+        )
         for optimizer in sorted(cells.selected["optimizer"].unique())
         for depth in sorted(cells.selected["depth"].unique())
     }

@@ -22,6 +22,7 @@ import pandas as pd
 from actlab.analysis.cells import Cells
 from actlab.analysis.claims import AT_LEAST, Verdict, judge
 from actlab.analysis.judging import capped
+from actlab.analysis.under import Condition
 
 GAIN = 0.02  # of the score, for each doubling of the difficulty
 BETTER = 0.02  # of the score
@@ -50,7 +51,7 @@ def gains(cells: Cells, optimizer: str, family: str) -> pd.DataFrame:
 def by_condition(cells: Cells) -> dict[str, pd.DataFrame]:
     """The gains under each optimizer, in each family of data."""
     return {
-        f"{family}, {optimizer}": gains(cells, optimizer, family)
+        Condition(f"{family}, {optimizer}", data=family, optimizer=optimizer): gains(cells, optimizer, family)
         for family in ("spirals", "sine")
         for optimizer in sorted(cells.selected["optimizer"].unique())
     }

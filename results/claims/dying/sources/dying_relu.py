@@ -271,7 +271,7 @@ def leaky_reduces(cells: Cells) -> Verdict:
 def leaky_performs(cells: Cells) -> Verdict:
     """L1, its use: where ReLU's units die, leaky ReLU classifies better."""
     both = against_relu(cells, "test_accuracy")
-    what = "test accuracy where either trains, leaky minus relu, by seed"
+    what = "test accuracy at pairs of starts at which either trains in half of the pairs, leaky minus relu, by seed"
     return judge(
         "L1c",
         "leaky_relu",

@@ -19,6 +19,8 @@ import pandas as pd
 from actlab.analysis.cells import Cells
 from actlab.analysis.claims import AT_LEAST, AT_MOST, Verdict, judge
 from actlab.analysis.judging import capped, largest_difference
+from actlab.analysis.notes import listed
+from actlab.analysis.under import Condition
 
 DEEP = 20
 MATTERS = 0.2  # a difference in the share of seeds that trained
@@ -26,7 +28,7 @@ FEW = 0.25  # of the seeds: an activation does not train where so few did; of 20
 FIGURE = "trained_by_depth"
 
 
-def conditions(cells: Cells, depth: int) -> Iterator[tuple[str, pd.DataFrame]]:
+def conditions(cells: Cells, depth: int) -> Iterator[tuple[Condition, pd.DataFrame]]:
     """Give the selected runs at a depth, optimizer by optimizer, at the usual and at the critical weights."""
     rows = cells.selected[cells.selected["depth"] == depth]
     critical = rows["weight_init"].str.startswith("critical")
@@ -34,7 +36,8 @@ def conditions(cells: Cells, depth: int) -> Iterator[tuple[str, pd.DataFrame]]:
         for name, chosen in (("usual weights", ~critical), ("critical weights", critical)):
             some = rows[(rows["optimizer"] == optimizer) & chosen]
             if len(some):
-                yield f"{optimizer}, {name}", some
+                init = listed(sorted(some["weight_init"].unique()))
+                yield Condition(f"{optimizer}, {name}", optimizer=optimizer, weight_init=init), some
 
 
 def trained(rows: pd.DataFrame) -> pd.DataFrame:
