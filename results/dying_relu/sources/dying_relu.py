@@ -211,6 +211,7 @@ def trains_more_often(both: pd.DataFrame) -> str:
         leaky, relu = int(pairs["leaky_trains"].sum()), int(pairs["relu_trains"].sum())
         name = "leaky_relu" if leaky > relu else "relu"
         more = "both train equally often" if leaky == relu else f"{name} trains more often"
+        more += " by the rule on its training loss, which need not follow accuracy"
         counts = f"(of {len(pairs)} pairs leaky_relu in {leaky}, relu in {relu})"
         said.append(f"; at {place('adam', depth)} {more} {counts}")
     return "".join(said)
@@ -271,7 +272,7 @@ def leaky_reduces(cells: Cells) -> Verdict:
 def leaky_performs(cells: Cells) -> Verdict:
     """L1, its use: where ReLU's units die, leaky ReLU classifies better."""
     both = against_relu(cells, "test_accuracy")
-    what = "test accuracy where either trains, leaky minus relu, by seed"
+    what = "test accuracy at pairs of starts at which either trains in half of the pairs, leaky minus relu, by seed"
     return judge(
         "L1c",
         "leaky_relu",

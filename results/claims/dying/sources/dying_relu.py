@@ -211,6 +211,7 @@ def trains_more_often(both: pd.DataFrame) -> str:
         leaky, relu = int(pairs["leaky_trains"].sum()), int(pairs["relu_trains"].sum())
         name = "leaky_relu" if leaky > relu else "relu"
         more = "both train equally often" if leaky == relu else f"{name} trains more often"
+        more += " by the rule on its training loss, which need not follow accuracy"
         counts = f"(of {len(pairs)} pairs leaky_relu in {leaky}, relu in {relu})"
         said.append(f"; at {place('adam', depth)} {more} {counts}")
     return "".join(said)
