@@ -28,7 +28,7 @@ from actlab.analysis.figures.base import (
     without_logarithm,
 )
 from actlab.analysis.notes import mean_of
-from actlab.analysis.of_trained import summarise_trained, with_none_trained
+from actlab.analysis.of_trained import of_all_runs, summarise_trained, with_none_trained
 from actlab.analysis.parts import figure
 from actlab.analysis.tables.base import order
 from actlab.later import pd
@@ -100,7 +100,7 @@ def layers_over_training(cells: Cells) -> Drawing | None:
     # What was not measured at a step is left out; a seed that has no value where others have is missing.
     values = values[values.groupby(["measure", "step"])["value"].transform("count") > 0]
     keys = cell_keys(cells)
-    units = values["measure"] == "dead_fraction"  # of all runs: without those that did not train, death is left out
+    units = values["measure"].map(of_all_runs)
     parts = [summarise(values[units], ok, keys, own=cells.own)] if units.any() else []
     if not units.all():
         parts.append(summarise_trained(values[~units], cells.selected[here], keys, cells.own))
