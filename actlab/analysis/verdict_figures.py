@@ -39,7 +39,7 @@ DRAWN_AS: dict[str, dict[str, Any]] = {
     SUPPORTED: {"color": "#0072B2", "marker": "o"},
     CONTRADICTED: {"color": "#D55E00", "marker": "X"},
     INCONCLUSIVE: {"color": "#707070", "marker": "D", "markerfacecolor": "white"},
-    HELD: {"color": "#707070", "marker": "s"},
+    HELD: {"color": "#2b2b2b", "marker": "s"},
 }
 """By mark and colour, so that they are told apart by readers of every colour vision, and in print."""
 SIZE = {"o": 5.0, "X": 6.0, "D": 4.5, "s": 4.8}
