@@ -85,7 +85,7 @@ def overflow(overflowed: pd.Series) -> str:
     """Say of a cell which share of its variances overflowed, so that its number is less than the mean; empty if none.
 
     >>> overflow(pd.Series([True] * 7 + [False] * 13))
-    ' (7 of 20 overflow, a share of 0.350 [0.181, 0.567]: the mean is more)'
+    ' (7 of 20 overflow, a share of 0.35 [0.18, 0.57]: the mean is more)'
     """
     k, of = int(overflowed.sum()), len(overflowed)
     share = with_interval(mean_interval(overflowed.astype(float), quantity=FLAG))

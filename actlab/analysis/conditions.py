@@ -77,7 +77,7 @@ def found_at(rows: Sequence[Under], *words: str) -> str:
 
     >>> rows = [Under("he", 0.1, 0, 0.2, 5, "", SUPPORTED), Under("lecun", 0.5, 0.4, 0.6, 5, "", CONTRADICTED)]
     >>> found_at(rows, SUPPORTED), found_at(rows, CONTRADICTED, INCONCLUSIVE)
-    ('he: 0.100 [0, 0.200]', 'contradicted at lecun: 0.500 [0.400, 0.600]')
+    ('he: 0.10 [0.00, 0.20]', 'contradicted at lecun: 0.50 [0.40, 0.60]')
     """
     intervals = {row.condition: interval_of(row) for row in rows}
     those = {row.condition: row.verdict for row in rows if row.verdict in words}

@@ -104,8 +104,8 @@ def document(
 def formulas(manifest: Mapping[str, Any]) -> list[Text]:
     """Write the formulas that the user's own activations state.
 
-    >>> formulas({"activations": {"bent": {"order": 0, "formula": "z·tanh(z)"}, "relu": {"order": 2}}})
-    [Text(text='`bent`: φ(z) = `z·tanh(z)`', numbers='')]
+    >>> [one.text for one in formulas({"activations": {"bent": {"order": 0, "formula": "z·tanh(z)"}, "relu": {"order": 2}}})]
+    ['`bent`: φ(z) = `z·tanh(z)`']
     """
     own = {label: one.get("formula") for label, one in (manifest.get("activations") or {}).items()}
     return [Text(f"{code(label)}: φ(z) = {code(str(text))}") for label, text in own.items() if text]
