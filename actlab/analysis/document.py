@@ -104,7 +104,8 @@ def document(
 def formulas(manifest: Mapping[str, Any]) -> list[Text]:
     """Write the formulas that the user's own activations state.
 
-    >>> [one.text for one in formulas({"activations": {"bent": {"order": 0, "formula": "z·tanh(z)"}, "relu": {"order": 2}}})]
+    >>> own = {"bent": {"order": 0, "formula": "z·tanh(z)"}, "relu": {"order": 2}}
+    >>> [one.text for one in formulas({"activations": own})]
     ['`bent`: φ(z) = `z·tanh(z)`']
     """
     own = {label: one.get("formula") for label, one in (manifest.get("activations") or {}).items()}
