@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from actlab.errors import ERRORS
 from actlab.later import find_parts, import_all
 from actlab.later import with_trials as with_trials
-from actlab.reporting import TO_REPORT, is_current, write_report
+from actlab.reporting import TO_REPORT, tell_if_up_to_date, write_report
 
 if TYPE_CHECKING:  # the command line heeds Ctrl-C, and answers --help, before any of these is imported
     import pandas as pd
@@ -170,7 +170,7 @@ def run(
             with train_study.trained(study, folder, execution, processes, *options) as stored:
                 processes.keep(1)
                 found = results.of(stored.results())
-                if not is_current(found, note):
+                if not tell_if_up_to_date(found, note):
                     write_report(found, lambda done, of: follows(written=done, to_write=of), processes)
     return found
 

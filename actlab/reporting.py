@@ -21,8 +21,8 @@ RUNS_TO_SHARE = 30  # figures of fewer are drawn before another process has begu
 TO_REPORT = ("pyarrow.parquet", "actlab.analysis.report", "actlab.analysis.panels", "scipy.special")
 
 
-def is_current(results: Results, tell: Callable[[str], None]) -> bool:
-    """Whether the report of a study that was just run is there as it would be written now; if so, a line tells it."""
+def tell_if_up_to_date(results: Results, tell: Callable[[str], None]) -> bool:
+    """Tell of a study that was just run that its report is there as it would be written now; say whether it is."""
     from actlab import commands
     from actlab.engine import report_stamp
 

@@ -33,7 +33,7 @@ from actlab.analysis.layout import to_latex, write_table
 from actlab.analysis.pages.document import html
 from actlab.analysis.pages.shell import beside
 from actlab.analysis.parts import ReportError
-from actlab.analysis.sections import Grid, Section, markdown
+from actlab.analysis.sections import Grid, Picture, Section, markdown
 from actlab.analysis.under import Condition
 from actlab.data import DATASETS
 from actlab.engine.files import DamageError
@@ -329,7 +329,9 @@ def test_in_a_paper_every_claim_has_its_verdict_beside_it_however_long_condition
     made = verdicts.table([verdicts.Part("size", "", "", "", many)], {})
     text = to_latex(made)
     assert text.count(f"& {ONLY_IF} &") == 60
-    assert text.count("0.50 [0.40,~0.60]; 0.010 [0.000,~0.020]") == 60
+    number = "at a condition of some length, number {}: {} (3 more)"
+    sides = [number.format(*one) for one in ((0, "0.50 [0.40,~0.60]"), (1, "0.010 [0.000,~0.020]"))]
+    assert text.count(f"{sides[0]}; not {sides[1]}, n~=~20") == 60
     assert "Shown are" not in text
 
 
@@ -447,6 +449,19 @@ def test_a_claim_says_what_its_command_does_and_how_its_number_came_about():
         "decides again from the stored runs; with `--out DIR`, a folder without them, it first trains all."
         in markdown([ran])
     )
+
+
+def test_on_a_phone_a_wide_picture_of_a_claim_is_swiped_as_any_other(tmp_path):
+    from matplotlib.figure import Figure
+
+    for name, inches in (("own", 3.6), ("wide", 6.5)):
+        Figure(figsize=(inches, 1)).savefig(tmp_path / f"{name}.png", dpi=50)
+    drawn = [Picture(name, f"{name}.png", verdicts.DRAWN, pd.DataFrame(), linked=True) for name in ("own", "wide")]
+    text = html([Section(2, "a", tuple(drawn))], tmp_path)
+    assert re.findall(r'<figure( class="broad")?><div[^>]*><img alt="(\w+)"', text) == [
+        ("", "own"),
+        (' class="broad"', "wide"),
+    ]
 
 
 def test_on_a_phone_a_claims_picture_fits_the_screen_and_leads_to_its_file(folder):

@@ -2,10 +2,12 @@
 
 import math
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
 from matplotlib.colors import to_hex
+from matplotlib.text import Text
 
 from actlab.analysis import verdict_figures, verdicts
 from actlab.analysis.claims import (
@@ -64,7 +66,8 @@ def test_a_point_stands_where_it_was_found_and_looks_as_it_was_decided():
         assert points[place].get_xdata()[0] == row.estimate
         assert points[place].get_marker() == look["marker"]
         assert to_hex(points[place].get_color()) == look["color"].lower()
-    assert [text.get_text() for text in axes.texts] == ["no value"]
+    assert [text.get_text() for text in axes.texts] == ["no interval", "no value"]
+    assert axes.texts[0].xy == (SOME.under[3].estimate, 3)
     bars = [list(line.get_xdata()) for line in axes.lines if list(line.get_ydata()) == [0, 0]]
     assert bars == [[SOME.under[0].low, SOME.under[0].high]]
     assert [label.get_text() for label in axes.get_yticklabels()] == list(SAMPLES)
@@ -91,6 +94,7 @@ def test_an_interval_without_an_end_reaches_the_end_of_the_axis():
 
 COMPUTED = judge("M", "mish", "s", AT_LEAST, 0.0, computed(0.0), "e")
 LAW = judge_law("L", "", "s", 0.0, [0.0, 1.0], "e")
+LONG = replace(SOME, under=tuple(replace(row, condition="a name of 7 of 20 words, " * 4) for row in SOME.under))
 
 
 @pytest.mark.parametrize("one", [COMPUTED, LAW])
@@ -159,6 +163,38 @@ def test_a_share_alone_has_no_negative_side():
     low, high = verdict_figures.draw(law).axes[0].get_xlim()
     assert -0.05 < low < 0
     assert high == 1
+
+
+@pytest.mark.parametrize(("delta", "side"), [(0.9, "left"), (0.1, "right")])
+def test_a_mark_without_an_interval_says_so_on_the_side_that_is_clear_of_delta(delta, side):
+    rows = (replace(SOME.under[0], low=0.0, high=1.0), replace(SOME.under[3], estimate=delta - (side == "left") * 0.9))
+    (axes,) = verdict_figures.draw(replace(SOME, effect=delta, under=rows)).axes
+    (said,) = axes.texts
+    assert said.get_text() == "no interval"
+    assert said.xy == (rows[1].estimate, 1)
+    low, high = axes.get_xlim()
+    assert low <= said.xy[0] <= high
+    exact = judge("E", "elu", "s", WITHIN, 0.01, {"α = 1": computed(0.0), "α = 2": computed(1.0)}, "e")
+    assert not verdict_figures.draw(exact).axes[0].texts
+
+
+def test_letters_are_7_pt_at_least_in_a_column_of_paper():
+    """A page of A4 with margins of 1 cm has two columns with 2 rem between them: no picture is shrunk into one."""
+    column = (210 / 25.4 - 2 / 2.54 - 2 * 10 / 72) / 2
+    assert column >= verdict_figures.WIDTH
+    for one in (SOME, LAW, COMPUTED, LONG):
+        figure = verdict_figures.draw(one)
+        figure.canvas.draw()
+        texts = [text for text in figure.findobj(Text) if text.get_text() and text.get_visible()]
+        assert min(text.get_fontsize() for text in texts) >= 7
+        assert figure.get_tightbbox().width < column
+
+
+def test_names_of_several_lines_do_not_touch():
+    (axes,) = verdict_figures.draw(LONG).axes
+    axes.figure.canvas.draw()
+    boxes = [label.get_window_extent() for label in axes.get_yticklabels()]
+    assert all(above.y0 >= below.y1 for above, below in pairwise(boxes))
 
 
 def test_no_value_stands_clear_of_the_line_of_delta():

@@ -28,6 +28,7 @@ from actlab.analysis.parts import ReportError, users_failures
 from actlab.analysis.seeds import what_would_decide_each
 from actlab.analysis.stages import but_for
 from actlab.analysis.stats import mean_interval
+from actlab.analysis.typeset import in_print
 from actlab.analysis.under import CONDITIONS, Condition, Under, columns_of
 from actlab.errors import ActlabError
 from actlab.later import pd
@@ -305,7 +306,8 @@ def as_table(verdicts: Sequence[Verdict], undecided: Sequence[str], diverged: in
         diverged, runs: how many of the runs that claims are given diverged, and how many these are.
         but: which of the study's runs these are not.
     """
-    from actlab.analysis.conditions import measured  # which reads verdicts, and has their words from here
+    # It reads verdicts, and has their words from here.
+    from actlab.analysis.conditions import measured, on_page
 
     frame = pd.DataFrame([vars(one) for one in verdicts], columns=list(COLUMNS))
     found = [{"id": one.id, **columns_of(each)} for one in verdicts for each in one.under]
@@ -315,7 +317,7 @@ def as_table(verdicts: Sequence[Verdict], undecided: Sequence[str], diverged: in
             "claim": [plain(one.id) for one in verdicts],
             "activation": [code(one.activation) if one.activation else "–" for one in verdicts],
             "statement": [plain(one.statement) for one in verdicts],
-            "evidence": [plain(one.evidence) for one in verdicts],
+            "evidence": [plain(in_print(one.evidence)) for one in verdicts],
             "claimed": ["–" if one.verdict == FAILED else claimed(one) for one in verdicts],
             "estimate": [plain(measured(one)) for one in verdicts],
             "verdict": [f"**{one.verdict}** {plain(one.condition)}".strip() for one in verdicts],
@@ -326,8 +328,8 @@ def as_table(verdicts: Sequence[Verdict], undecided: Sequence[str], diverged: in
     sentences = [
         "A claim is supported where the whole interval agrees with it, contradicted where none of it does, else",
         "inconclusive. Intervals: 95 %; of a claim that is judged under k conditions 1 − .05/k, and the estimate least",
-        "favourable to it is shown, those of all conditions beside the verdict. *True only if*: supported under the",
-        "conditions named first, contradicted under others; of either the estimate least favourable is shown. What is",
+        "favourable to it is shown, those of all conditions with the verdict or below. *True only if*: supported under",
+        "some conditions, contradicted under others; of either the estimate least favourable is shown. What is",
         "contradicted under one condition and supported under none is contradicted.",
         *(["*Exactly*: of every value; shown are the least and the greatest."] if laws else []),
         f"A mean of fewer than {FEWEST} numbers, or of equal ones, has no interval and decides nothing"
@@ -346,7 +348,8 @@ def as_table(verdicts: Sequence[Verdict], undecided: Sequence[str], diverged: in
             else []
         ),
     ]
-    return Table("Claims", " ".join(sentences), frame, wide, "claims", beside if found else {})
+    shown = on_page(verdicts, wide)
+    return Table("Claims", " ".join(sentences), frame, wide, "claims", beside if found else {}, on_page=shown)
 
 
 def decided(claim: Callable[[Any], Any], measured: Any) -> Verdict:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from actlab.analysis.claims import (
     CONTRADICTED,
+    DOUBT,
     EXACTLY,
     FAVOUR,
     FORMS,
@@ -16,10 +17,16 @@ from actlab.analysis.claims import (
     conditions_text,
     overall,
 )
+from actlab.analysis.escaping import plain
 from actlab.analysis.intervals import COMPUTED, Interval
 from actlab.analysis.layout import number, with_interval
+from actlab.analysis.typeset import in_print
 from actlab.analysis.under import Under
+from actlab.later import pd
 from actlab.naming import counted
+
+DECIDES = "what would decide"
+"""The column of a condition that is open."""
 
 
 def interval_of(one: Verdict | Under) -> Interval:
@@ -27,8 +34,12 @@ def interval_of(one: Verdict | Under) -> Interval:
     return Interval(one.estimate, one.low, one.high, one.n, one.method)
 
 
-def measured(one: Verdict) -> str:
+def measured(one: Verdict, short: bool = False) -> str:
     """Write what was measured, with interval and n; of *true only if* both sides; of what was computed a number alone.
+
+    Args:
+        one: the verdict.
+        short: whether both sides are told in few words, as a paper has room for.
 
     >>> from actlab.analysis.claims import AT_LEAST, judge
     >>> from actlab.analysis.judging import computed, judge_law
@@ -37,7 +48,7 @@ def measured(one: Verdict) -> str:
     >>> measured(judge_law("R", "relu", "none comes back", 0.0, [0.0, 0.25], "revived"))
     '0 to 0.250, n = 2'
     """
-    if both := told_apart(one):
+    if both := told_apart(one, short):
         return both
     if one.form == EXACTLY and one.n:
         return f"{number(one.low)} to {number(one.high)}, n = {one.n}"
@@ -49,16 +60,19 @@ def least_favourable(form: str, rows: list[Under]) -> Under:
     return min(rows, key=lambda row: FAVOUR[form](row.estimate))
 
 
-def told_apart(one: Verdict) -> str:
+def told_apart(one: Verdict, short: bool = False) -> str:
     """Write of a claim that is *true only if* the number where it holds, and the other beside it.
 
-    Of several conditions on a side it is the number that fits the claim least; empty of any other verdict.
+    Of several conditions on a side it is the number that fits the claim least; empty of any other verdict. In short n
+    stands behind both, of what was measured.
 
     >>> from actlab.analysis.claims import AT_MOST, judge
     >>> samples = {"he": Interval(0.1, 0, 0.2, 5, ""), "lecun": Interval(0.5, 0.4, 0.6, 5, "")}
     >>> samples["orthogonal"] = Interval(0.2, 0.1, 0.3, 5, "")
     >>> told_apart(judge("S", "", "s", AT_MOST, 0.3, samples, "e"))
     'it holds at orthogonal: 0.20 [0.10, 0.30] (and 1 condition more); it does not at lecun: 0.50 [0.40, 0.60]'
+    >>> told_apart(judge("S", "", "s", AT_MOST, 0.3, samples, "e"), short=True)
+    'at orthogonal: 0.20 [0.10, 0.30] (1 more); not at lecun: 0.50 [0.40, 0.60], n = 5'
     """
     sides = [[row for row in one.under if row.verdict == word] for word in (SUPPORTED, CONTRADICTED)]
     if one.verdict != ONLY_IF or not all(sides):
@@ -67,9 +81,91 @@ def told_apart(one: Verdict) -> str:
     texts = []
     for rows in sides:
         least = least_favourable(one.form, rows)
-        more = f" (and {counted(len(rows) - 1, 'condition')} more)" if len(rows) > 1 else ""
+        others = f"{len(rows) - 1} more" if short else f"and {counted(len(rows) - 1, 'condition')} more"
+        more = f" ({others})" if len(rows) > 1 else ""
         texts.append(f"{least.condition}: {with_interval(interval_of(least))}{f', n = {least.n}' * several}{more}")
+    if short:
+        each = not several and one.method != COMPUTED
+        return f"at {texts[0]}; not at {texts[1]}" + f", n = {one.n}" * each
     return f"it holds at {texts[0]}; it does not at {texts[1]}"
+
+
+def spread(one: Verdict) -> str:
+    """Say at how many of its conditions a verdict is so, and what was found at the others; empty without conditions.
+
+    >>> from actlab.analysis.claims import AT_MOST, judge
+    >>> samples = {"he": Interval(0.1, 0, 0.2, 5, ""), "lecun": Interval(0.5, 0.4, 0.6, 5, "")}
+    >>> samples["orthogonal"] = Interval(0.3, 0.1, 0.5, 5, "")
+    >>> spread(judge("S", "", "s", AT_MOST, 0.3, samples, "e"))
+    'at 1 of 3 conditions; contradicted at 1; 1 open'
+    >>> spread(judge("S", "", "s", AT_MOST, 0.0, samples, "e"))
+    'at 2 of 3 conditions; 1 open'
+    """
+    own, every = SUPPORTED if one.verdict == ONLY_IF else one.verdict, len(one.under)
+    counts = {word: sum(row.verdict == word for row in one.under) for word in (SUPPORTED, CONTRADICTED, INCONCLUSIVE)}
+    if every and counts.get(own) == every:
+        return f"at {'both' if every == 2 else f'all {every}'} conditions"
+    texts = [
+        f"{count} open" if word == INCONCLUSIVE else f"{word} at {count}".removeprefix(f"{own} ")
+        for word, count in counts.items()
+        if count
+    ]
+    return "; ".join([*(f"{text} of {every} conditions" for text in texts[:1]), *texts[1:]])
+
+
+def qualified(one: Verdict) -> str:
+    """Say beside *contradicted* at how many conditions a claim is, where it is open at others; else nothing.
+
+    >>> from actlab.analysis.claims import AT_MOST, judge
+    >>> samples = {"he": Interval(0.3, 0.1, 0.5, 5, ""), "lecun": Interval(0.5, 0.4, 0.6, 5, "")}
+    >>> qualified(judge("S", "", "s", AT_MOST, 0.3, samples, "e"))
+    ' (at 1 of 2 conditions; 1 open)'
+    """
+    some_open = any(row.verdict == INCONCLUSIVE for row in one.under)
+    return f" ({spread(one)})" if one.verdict == CONTRADICTED and some_open else ""
+
+
+def in_brief(one: Verdict) -> str:
+    """Write a verdict for a table that has its conditions below it: how many of them, and what is said of all of it."""
+    said = "; ".join(filter(None, [spread(one), plain(remark(one))]))
+    return f"**{one.verdict}**{f' ({said})' * bool(said)}"
+
+
+def on_page(verdicts: Sequence[Verdict], wide: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, pd.DataFrame]] | None:
+    """Part a table of claims for a report: what is long of several claims stands in tables below it; None of few words.
+
+    Args:
+        verdicts: in its order.
+        wide: the table, whose ``evidence`` and ``verdict`` say all.
+    """
+    parted = [(one, *one.evidence.partition(DOUBT)[::2]) for one in verdicts]
+    doubts = [(plain(one.id), plain(in_print(doubt))) for one, _, doubt in parted if doubt]
+    below = {"the conditions": each_condition(verdicts)} if any(one.under for one in verdicts) else {}
+    below |= {"what to doubt of selections": pd.DataFrame(doubts, columns=["claim", "to doubt"])} if doubts else {}
+    evidence = [plain(in_print(said)) for _, said, _ in parted]
+    return (wide.assign(evidence=evidence, verdict=[*map(in_brief, verdicts)]), below) if below else None
+
+
+def of_conditions(one: Verdict) -> pd.DataFrame:
+    """Tabulate what was found under each condition: n, and what would decide, where that says anything."""
+    frame = each_condition([one]).drop(columns="claim")
+    return frame.drop(columns="n") if frame["n"].nunique() == 1 else frame
+
+
+def each_condition(verdicts: Sequence[Verdict]) -> pd.DataFrame:
+    """Tabulate what was found under each condition of several verdicts, as Markdown."""
+    rows = [(one, row) for one in verdicts for row in one.under]
+    frame = pd.DataFrame(
+        {
+            "claim": [plain(one.id) for one, _ in rows],
+            "condition": [plain(row.condition) for _, row in rows],
+            "found": [with_interval(interval_of(row)) for _, row in rows],
+            "n": [str(row.n) for _, row in rows],
+            "verdict": [row.verdict for _, row in rows],
+            DECIDES: [plain(row.more) for _, row in rows],
+        }
+    )
+    return frame if any(frame[DECIDES]) else frame.drop(columns=DECIDES)
 
 
 def found_at(rows: Sequence[Under], *words: str) -> str:

@@ -40,6 +40,7 @@ class Table:
         name: its name in YAML and on disk; the decorator says it.
         beside: further numbers by name, for who reads files: each is written as ``<table>-<name>.csv``.
         paper: what LaTeX has in the place of ``wide``, where a page of a paper has no room for all of that.
+        on_page: what a report has in its place, and {what it is called: what stands below that}.
     """
 
     title: str
@@ -49,6 +50,7 @@ class Table:
     name: str = ""
     beside: Mapping[str, pd.DataFrame] = field(default_factory=dict, repr=False)
     paper: pd.DataFrame | None = field(default=None, repr=False)
+    on_page: tuple[pd.DataFrame, Mapping[str, pd.DataFrame]] | None = field(default=None, repr=False)
 
 
 def words(name: str) -> str:

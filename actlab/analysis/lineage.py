@@ -18,6 +18,7 @@ from actlab.analysis.findings.decided import LEAST
 from actlab.analysis.intervals import COUNTED, Interval
 from actlab.analysis.layout import Table, with_interval
 from actlab.analysis.surprises import quantity
+from actlab.analysis.typeset import in_print
 from actlab.analysis.under import Under
 from actlab.later import pd
 from actlab.naming import counted
@@ -269,7 +270,7 @@ def measured_of(one: Verdict | None, row: Under | None, beside: Link | None = No
     condition = condition_of(one, row)
     here = row or next((each for each in one.under if each.condition == condition), None)
     both = told_apart(one) if row is None else ""
-    what = f" ({what_of(one)})" * (not (beside and beside.alike))
+    what = f" ({in_print(what_of(one))})" * (not (beside and beside.alike))
     same = bool(beside and beside.fault and condition == condition_of(beside.fault, beside.pair and beside.pair[0]))
     at = " there" if same and condition else f" at {condition}" * bool(condition)
     found = f"{both}{what}" if both else f"{with_interval(interval_of(here or one))}{what}{at}"

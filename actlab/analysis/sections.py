@@ -76,6 +76,7 @@ class Grid:
         first: the column that stands first where a phone shows each row as a list; such a table is none without it.
         filtered: whether its settings filter it.
         screen: the columns that are not printed.
+        folded: whether even a short one is.
     """
 
     frame: pd.DataFrame = field(repr=False)
@@ -84,14 +85,12 @@ class Grid:
     first: str = ""
     filtered: bool = True
     screen: tuple[str, ...] = ()
+    folded: bool = False
 
 
 @dataclass(frozen=True)
 class Picture:
-    """One page of a drawing: what it shows, its file, what it is drawn from, and whether its file is linked.
-
-    A phone shows one whose file is linked at the width of its screen; any other at a size that can be read.
-    """
+    """One page of a drawing: what it shows, its file, what it is drawn from, and whether its file is linked."""
 
     title: str
     file: str
@@ -146,10 +145,10 @@ def markdown(sections: Sequence[Section]) -> str:
                 case Items():
                     lines = [f"{'  ' * under}- {item}{pointers(links)}" for item, links, under in block.lines()]
                     parts.append("\n".join(lines))
-                case Grid(frame, name):
+                case Grid(frame, name, folded=always):
                     rows, body = len(frame), pipe_table(frame)
                     folded = f"<details><summary>{counted(rows, 'row')}: show {name}</summary>\n\n{body}\n\n</details>"
-                    parts.append(body if rows < FOLD_FROM else folded)
+                    parts.append(folded if always or rows >= FOLD_FROM else body)
                 case Picture(title, file):  # a PDF is shown by few, and opened by all
                     parts.append(f"{'!' * (not file.endswith('.pdf'))}[{title}]({file})")
     return "\n\n".join(part for part in parts if part) + "\n"

@@ -11,14 +11,18 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from actlab.analysis.claims import AT_LEAST, AT_MOST, CONTRADICTED, DOUBT, ONLY_IF, WITHIN, Verdict, claimed
-from actlab.analysis.conditions import measured, told_apart
+from actlab.analysis.conditions import measured, qualified, told_apart
 from actlab.analysis.findings.decided import LEAST
 from actlab.analysis.intervals import COMPUTED
+from actlab.analysis.typeset import in_print
 
 MANY = 5
 RATIO = " over those of "
 """What the number of a claim on a ratio is said to be: seconds of one over those of another."""
-RULE = "one of each activation; counted in the smallest effect that matters, ratios as logarithms"
+RULE = (
+    "one of each activation; counted in the smallest effect that matters, ratios as logarithms; what a formula alone "
+    "decides, without a measurement, is left out"
+)
 STORY = re.compile(r"(?!A)[A-Z]\d+")
 """The story's claims; those under A are on the trial itself, which is not taught."""
 
@@ -75,10 +79,11 @@ def sentence(one: Verdict, page: str = "") -> str:
     said, _, doubt = one.evidence.partition(DOUBT)
     evidence, _, least = said.partition(LEAST)
     both = told_apart(one)
-    about = [quantity(evidence), "" if both else least, DOUBT.removeprefix("; ") + doubt if doubt else ""]
+    about = [in_print(quantity(evidence)), "" if both else least, DOUBT.removeprefix("; ") + doubt if doubt else ""]
     remarks = "; ".join([*filter(None, about), f"[{one.id}]({page}#{one.id.lower()})"])
+    word = "true only under some conditions" if both else one.verdict
     return (
-        f"{whose}“{one.statement}” is **{'true only under some conditions' if both else one.verdict}**: "
+        f"{whose}“{one.statement}” is **{word}**{qualified(one)}: "
         f"{both or measured(one)}, where {claimed(one)} is claimed ({remarks})."
     )
 

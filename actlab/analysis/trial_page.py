@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from actlab.analysis.claims import CONTRADICTED, DOUBT, FAILED, INCONCLUSIVE, ONLY_IF, SUPPORTED, Verdict
-from actlab.analysis.conditions import where
+from actlab.analysis.conditions import qualified, where
 from actlab.analysis.escaping import code, plain
 from actlab.analysis.layout import Table
 from actlab.analysis.lineage import NOTE
@@ -57,7 +57,10 @@ GLOSSARY = (
     "**momentum**, **adam**: SGD with momentum 0.9, and Adam; **selected rate**: the learning rate of the least mean "
     "validation loss of three other seeds.",
     "**Inconclusive**, or open: the interval has both what is claimed and what is not, or something else stands "
-    "against it. **Held back**: the rate that was selected lies at the end of its grid, or another one should be.",
+    "against it.",
+    "**Held back**, and inconclusive, is what the numbers would decide where a rate was selected at an end of its grid "
+    "(of a network that trains at any rate), or before the grid was widened and today's rule would select another. A "
+    "selected rate that another one clearly outscores on the test split holds nothing back: it is told as a doubt.",
 )
 UNDER = "under which conditions"
 HOW_A_LINK = "How a link is judged, and which numbers stand in the table"
@@ -216,6 +219,6 @@ def all_of_them(made: Table, verdicts: Sequence[Verdict]) -> pd.DataFrame:
     """Shorten the table of all verdicts to what stands on the page: links, and conditions without their numbers."""
     brief = made.wide[["claim", "activation", "said", "claimed", "measured"]].copy()
     brief["claim"] = [f"[{one}](#{one.lower()})" for one in brief["claim"]]
-    brief["verdict"] = [f"**{one.verdict}**" for one in verdicts]
+    brief["verdict"] = [f"**{one.verdict}**{qualified(one)}" for one in verdicts]
     brief[UNDER] = [plain(where(one)) for one in verdicts]
     return brief

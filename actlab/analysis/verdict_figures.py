@@ -31,6 +31,7 @@ from actlab.analysis.claims import (
 from actlab.analysis.conditions import remark, would_be
 from actlab.analysis.intervals import COUNTED, percent
 from actlab.analysis.lineage import MINUS, what_of
+from actlab.analysis.typeset import in_print
 from actlab.analysis.under import Under
 
 HELD = "held back"
@@ -46,20 +47,24 @@ SIZE = {"o": 5.0, "X": 6.0, "D": 4.5, "s": 4.8}
 DELTA: dict[str, Any] = {"color": "#333333", "linewidth": 1.0, "linestyle": style.DASHES["dashed"], "zorder": 1.5}
 CLAIMED: dict[str, Any] = {"color": "#D3E6F2", "linewidth": 0, "zorder": 0.4}
 """One colour in a picture and in its key; beneath the grid."""
-WIDTH = 4.6  # inches: two in a row of a page print letters at three quarters of the size that they say
+WIDTH = 3.6  # inches, as a column of a page of two: letters are printed as large as they say, 7 pt at least
 ROW, HEAD, ALONE = 0.21, 1.1, 0.66  # inches: of a row; of what is neither row nor text, where rows have names or not
+OF_NAME = 0.55  # rows: of a line of a row's name
 OF_TITLE, OF_AXIS = 0.17, 0.14  # inches: of a line of text
 DASHES = {False: style.DASHES["solid"], True: style.DASHES["dashed"]}
 """Of an interval; of the least and greatest of all values, of which a law is said."""
 WORDS = {ONLY_IF: "true only under some conditions"}
 COUNTS = re.compile(r"(.+) \(([^()]*?)(\d+ of \d+)([^()]*)\)")
 """A condition's name that ends with a remark on how many of how many."""
+COUNT, JOINED = re.compile(r"(\d+) of (\d+)"), "\\1\u00a0of\u00a0\\2"
+"""How many of how many, and the same on one line."""
 BUT_FOR = "', but for "
 SHARE = re.compile(r"share|probability|\w* ?fraction")
 FREE = (0.5, 0.3, 0.7, 0.15, 0.85)  # of the axis, where "no value" may stand
+OF_WORDS = 0.32  # of the axis, that "no interval" takes beside a mark
 MARGIN = 0.06  # of the range, on either side
-LETTERS = {"title": 60, "row": 38, "axis": 74, "key": 78}  # that stand on a line
-KEY = 7  # letters that a mark and the space beside it are as wide as
+LETTERS = {"title": 48, "row": 27, "axis": 52, "key": 60}  # that stand on a line
+KEY = 9  # letters that a mark and the space beside it are as wide as
 LEAST_PLAIN, MOST_PLAIN = 1e-3, 1e4  # numbers on an axis between them are written by Matplotlib
 NARROWER = 0.8  # letters by which the axis's line is shorter for each letter of a row's name beyond 14
 
@@ -81,32 +86,31 @@ def draw(one: Verdict) -> Figure:
     rows = rows_of(one)
     with style.apply():
         shorter, counts = shortened([row.condition for row in rows])
-        names = [textwrap.fill(name, LETTERS["row"]) for name in shorter]
+        names = [textwrap.fill(COUNT.sub(JOINED, name), LETTERS["row"]).replace("\u00a0", " ") for name in shorter]
         heading, said = textwrap.fill(title(one), LETTERS["title"]), axis(one, names)
         marks, beside = legend(one, rows), bars(one, rows)
         if beside and not any(names):  # the row of marks has room for it
             marks.append(Line2D([], [], label=beside, color="#333333", linewidth=1.3, linestyle=DASHES[of_law(one)]))
         notes = [textwrap.fill(note, LETTERS["key"]) for note in (counts, beside if any(names) else "") if note]
-        letters = sum(len(str(mark.get_label())) + KEY for mark in marks)
-        columns = len(marks) if letters <= LETTERS["key"] else -(-len(marks) // 2)
-        below = OF_AXIS * ("\n".join(["", *notes]).count("\n") - bool(any(names)) + (columns < len(marks)))
+        columns, lines_of_key = in_columns([str(mark.get_label()) for mark in marks])
+        below = OF_AXIS * ("\n".join(["", *notes]).count("\n") - bool(any(names)) + lines_of_key - 1)
         texts = OF_TITLE * (heading.count("\n") + 1) + OF_AXIS * (said.count("\n") + 1) + below
-        lines = len(rows) + sum(name.count("\n") for name in names) / 2
-        figure = style.new_figure(WIDTH, (HEAD if any(names) else ALONE) + texts + ROW * lines)
+        places, length = places_of(names)
+        figure = style.new_figure(WIDTH, (HEAD if any(names) else ALONE) + texts + ROW * length)
         axes = figure.subplots()
         low, high = span(one, rows)
         axes.set_xlim(low, high)
-        axes.set_ylim(len(rows) - 0.4, -0.6)
+        axes.set_ylim(length - 0.4, -0.6)
         for begin, end in shaded(one, low, high):
             axes.axvspan(begin, end, **CLAIMED)
         for edge in edges(one):
             axes.axvline(edge, **DELTA)
-        for place, row in enumerate(rows):
+        for place, row in zip(places, rows, strict=True):
             point(axes, place, row, DASHES[of_law(one)], edges(one))
-        axes.set_yticks(range(len(rows)) if any(names) else [], names if any(names) else [])
+        axes.set_yticks(places if any(names) else [], names if any(names) else [])
         axes.spines["left"].set_visible(any(names))
         axes.grid(False, axis="y")
-        axes.locator_params(axis="x", nbins=7)
+        axes.locator_params(axis="x", nbins=5)
         if not LEAST_PLAIN <= max(abs(low), abs(high)) < MOST_PLAIN:
             axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: in_print(f"{x:.12g}")))
         axes.set_xlabel(said)
@@ -115,15 +119,31 @@ def draw(one: Verdict) -> Figure:
         return figure
 
 
-def in_print(text: str) -> str:
-    """Write the numbers of a text as they are printed: a minus sign, powers of ten without noughts, thousands apart.
+def places_of(names: Sequence[str]) -> tuple[list[float], float]:
+    """Place rows below each other, those whose names have several lines farther apart; gives their whole length, too.
 
-    >>> in_print("z = ∓1e-06, -0.5, 10000 and 1500"), in_print("he_normal, adam-like 2e+06")
-    ('z = ∓1e−6, −0.5, 10,000 and 1500', 'he_normal, adam-like 2e6')
+    >>> places_of(["adam", "momentum"]), places_of(["a name\\nof two lines", "adam"])
+    (([0.0, 1.0], 2.0), ([0.2, 1.4], 2.4))
     """
-    text = re.sub(r"(?<=\de)([+-]?)0*(\d+)", lambda power: power[1].replace("+", "").replace("-", "−") + power[2], text)
-    text = re.sub(r"(?<![\w.,])\d{5,}(?![\w.])", lambda whole: f"{int(whole[0]):,}", text)
-    return re.sub(r"(?<![\w)\]])-(?=\d)", "−", text)
+    places, length = [], 0.0
+    for name in names:
+        tall = max(1.0, 0.3 + OF_NAME * (name.count("\n") + 1))
+        places.append(round(length + (tall - 1) / 2, 6))
+        length += tall
+    return places, round(length, 6)
+
+
+def in_columns(labels: Sequence[str]) -> tuple[int, int]:
+    """Choose in how many columns the labels of a key stand, as many as there is room for; gives its lines, too.
+
+    >>> in_columns(["supported", "claimed: at least 1"]), in_columns(["contradicted", "claimed: 1", "a bar " * 8])
+    ((2, 1), (1, 3))
+    """
+    for lines in range(1, len(labels)):
+        widest = [max(map(len, labels[i : i + lines])) for i in range(0, len(labels), lines)]
+        if sum(letters + KEY for letters in widest) <= LETTERS["key"]:
+            return len(widest), lines
+    return 1, len(labels)
 
 
 def of_law(one: Verdict) -> bool:
@@ -201,7 +221,7 @@ def reason(remarked: str) -> str:
     return remarked.partition(BUT_FOR)[2].partition(": ")[0].partition(" (")[0]
 
 
-def point(axes: Axes, place: int, row: Under, dash: Any, lines: Sequence[float] = ()) -> None:
+def point(axes: Axes, place: float, row: Under, dash: Any, lines: Sequence[float] = ()) -> None:
     """Draw one condition: an interval without an end reaches the axis's; "no value" stands clear of the lines of δ."""
     low, high = axes.get_xlim()
     look = DRAWN_AS[word_of(row)]
@@ -213,8 +233,21 @@ def point(axes: Axes, place: int, row: Under, dash: Any, lines: Sequence[float] 
     if not math.isnan(row.low):
         ends = np.clip([row.low, row.high], low, high)
         axes.plot(ends, [place] * 2, color=look["color"], marker="", linewidth=1.3, linestyle=dash)
+    else:
+        without_interval(axes, place, row.estimate, lines)
     edge = {"markeredgewidth": 1.0} if "markerfacecolor" in look else {"markeredgecolor": "white"}
     axes.plot([row.estimate], [place], linestyle="none", markersize=SIZE[look["marker"]], **look | edge)
+
+
+def without_interval(axes: Axes, place: float, x: float, lines: Sequence[float]) -> None:
+    """Say beside a mark that what it stands for has no interval, on the side that has room clear of the lines of δ."""
+    low, high = axes.get_xlim()
+    beside = {"left": (x, x + OF_WORDS * (high - low)), "right": (x - OF_WORDS * (high - low), x)}
+    free = [side for side, (begin, end) in beside.items() if low <= begin and end <= high]
+    clear = [side for side in free if not any(beside[side][0] < line < beside[side][1] for line in lines)]
+    side = (clear or free or ["left"])[0]
+    at: dict[str, Any] = {"xytext": (5 if side == "left" else -5, 0), "textcoords": "offset points", "ha": side}
+    axes.annotate("no interval", (x, place), va="center", color="#555555", fontsize=7, **at)
 
 
 def axis(one: Verdict, names: Sequence[str] = ()) -> str:

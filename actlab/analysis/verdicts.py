@@ -15,14 +15,15 @@ from typing import Any
 from actlab import commands
 from actlab.analysis import verdict_pictures
 from actlab.analysis.claims import CONTRADICTED, DOUBT, FAILED, INCONCLUSIVE, ONLY_IF, SUPPORTED, Verdict, claimed
-from actlab.analysis.conditions import interval_of, least_favourable, measured, remark
+from actlab.analysis.conditions import measured, of_conditions, qualified, remark
 from actlab.analysis.drawings import Spec, file_name
 from actlab.analysis.escaping import code, plain
 from actlab.analysis.findings.decided import stored
-from actlab.analysis.intervals import COMPUTED, COUNTED, Interval
-from actlab.analysis.layout import Table, with_interval
+from actlab.analysis.intervals import COMPUTED, COUNTED
+from actlab.analysis.layout import Table
 from actlab.analysis.sections import Grid, Items, Picture, Section
 from actlab.analysis.story import belongs
+from actlab.analysis.typeset import in_print
 from actlab.analysis.under import CONDITIONS, columns_of
 from actlab.later import pd
 from actlab.naming import counted, file_stem
@@ -33,8 +34,8 @@ COLUMNS = (
 )
 WORDS = (SUPPORTED, CONTRADICTED, ONLY_IF, INCONCLUSIVE, FAILED)
 BOTH = (
-    "Of several conditions the number is that under which a claim fits least; of *true only if* it is given of those "
-    "under which it holds, then of those under which it does not."
+    "Of several conditions the number is that under which a claim fits least; of *true only if* it is given, with its "
+    "condition and how many more there are, of those under which it holds, then of those under which it does not."
 )
 ALTERED = {
     "textbook": "*textbook* is the formula as it is written, differentiated automatically",
@@ -200,7 +201,7 @@ def table(parts: Sequence[Part], claims: Mapping[str, str], quick: bool = False)
             "said": [plain(one.statement) for one, _ in pairs],
             "claimed": ["–" if one.verdict == FAILED else claimed(one) for one, _ in pairs],
             "measured": [measured(one) for one, _ in pairs],
-            "verdict": [f"**{one.verdict}** {plain(one.condition)}".strip() for one, _ in pairs],
+            "verdict": [f"**{one.verdict}**{qualified(one)} {plain(one.condition)}".strip() for one, _ in pairs],
             "scope": [plain(part.scope) for _, part in pairs],
             "study": [f"[{part.name}](../{part.name}/report.md)" if part.study else part.name for _, part in pairs],
         }
@@ -213,9 +214,9 @@ def table(parts: Sequence[Part], claims: Mapping[str, str], quick: bool = False)
             *([QUICK] if quick else []),
             f"{counted(len(rows), 'verdict')}: {count([one for one, _ in pairs])}.",
             "Supported: the whole interval agrees with what is claimed; contradicted: none of it does; *true only if*:",
-            f"under the conditions named. {BOTH} Of several all are asked: a contradicted one, and none supported,",
-            "contradicts; one that is open, beside others that are supported, leaves it inconclusive.",
-            *([f"The number of each condition is in claims-{CONDITIONS}.csv."] if found else []),
+            f"so under some conditions, and not under others. {BOTH} Of several all are asked: a contradicted one, and",
+            "none supported, contradicts; one that is open, beside others that are supported, leaves it inconclusive.",
+            *([f"All conditions, each with its number, are in claims-{CONDITIONS}.csv."] if found else []),
             *([f"Without a verdict: {', '.join(missing)}."] if missing else []),
         ]
     )
@@ -225,32 +226,18 @@ def table(parts: Sequence[Part], claims: Mapping[str, str], quick: bool = False)
 def for_paper(wide: pd.DataFrame, pairs: Sequence[tuple[Verdict, Part]]) -> pd.DataFrame:
     """Shorten the table of all verdicts for a paper: every verdict beside what is said, and its number.
 
-    Whose a claim is stands in its text; conditions are in the CSV.
+    Whose a claim is stands in its text; of its conditions those that its numbers are of; all are in the CSV.
     """
     said = zip(wide["activation"], wide["said"], strict=True)
     return pd.DataFrame(
         {
             "claim": wide["claim"],
-            "verdict": [one.verdict for one, _ in pairs],
+            "verdict": [f"{one.verdict}{qualified(one)}" for one, _ in pairs],
             "said": [text if name == "–" else f"{name} {text}" for name, text in said],
             "claimed": wide["claimed"],
-            "measured": ["; ".join(map(with_interval, sides(one))) for one, _ in pairs],
+            "measured": [measured(one, short=True) for one, _ in pairs],
         }
     )
-
-
-def sides(one: Verdict) -> list[Interval]:
-    """Return the number of a verdict; of *true only if* that where it holds, then that where it does not.
-
-    >>> from actlab.analysis.claims import AT_MOST, judge
-    >>> samples = {"he": Interval(0.1, 0, 0.2, 5, ""), "lecun": Interval(0.5, 0.4, 0.6, 5, "")}
-    >>> [side.mean for side in sides(judge("S", "", "s", AT_MOST, 0.3, samples, "e"))]
-    [0.1, 0.5]
-    """
-    each = [[row for row in one.under if row.verdict == word] for word in (SUPPORTED, CONTRADICTED)]
-    if one.verdict != ONLY_IF or not all(each):
-        return [interval_of(one)]
-    return [interval_of(least_favourable(one.form, rows)) for rows in each]
 
 
 def figures_of(parts: Sequence[Part]) -> dict[tuple[str, str], str]:
@@ -280,15 +267,15 @@ def of_verdict(
         kind: of page, ``md`` or ``html``: links to a study's report go to one of the same kind, where it has that.
         level: of its heading.
     """
-    heading = f"{one.id}: {plain(one.statement)} — {HEADINGS.get(one.verdict, one.verdict)}"
+    heading = f"{one.id}: {plain(one.statement)} — {HEADINGS.get(one.verdict, one.verdict)}{qualified(one)}"
     head = remark(one)
     said, _, doubt = one.evidence.partition(DOUBT)
     lines = [
         f"Claimed: {claimed(one)}. Found: {plain(measured(one))}"
         + (f" ({plain(one.method)})." if one.method and one.method != COMPUTED else "."),
-        f"The number: {plain(said)}.",
+        f"The number: {plain(in_print(said))}.",
         *([f"It {plain(head)}." if head.startswith("would") else f"To know: {plain(head)}."] if head else []),
-        *([f"To doubt: {plain(doubt)}."] if doubt else []),
+        *([f"To doubt: {plain(in_print(doubt))}."] if doubt else []),
         *terms(one),
         f"{scope_word(one, part)}: {plain(part.scope)}.",
         *([f"Rule: {part.how}"] if part.how else []),
@@ -316,21 +303,6 @@ def of_verdict(
         pictures = {file: f"{part.redrawn[one.id]}; from the study {part.name}"}
     blocks += tuple(Picture(title, file, DRAWN, pd.DataFrame(), linked=True) for file, title in pictures.items())
     return Section(level, heading, blocks, one.id.lower(), brief=True)
-
-
-def of_conditions(one: Verdict) -> pd.DataFrame:
-    """Tabulate what was found under each condition: n, and what would decide, where that says anything."""
-    frame = pd.DataFrame(
-        {
-            "condition": [plain(row.condition) for row in one.under],
-            "found": [with_interval(interval_of(row)) for row in one.under],
-            "n": [str(row.n) for row in one.under],
-            "verdict": [row.verdict for row in one.under],
-            "what would decide": [row.more for row in one.under],
-        }
-    )
-    empty = [*(["n"] if frame["n"].nunique() == 1 else []), *([] if any(frame.iloc[:, -1]) else [frame.columns[-1]])]
-    return frame.drop(columns=empty)
 
 
 def terms(one: Verdict) -> list[str]:

@@ -25,6 +25,7 @@ MOST_ABOVE = 24
 LOOSE = 0.27
 """Between two rows that wrap, in lines."""
 INTERVAL = re.compile(r"([\[(])([\d$][^\s\[\](),]*), ([\d$][^\s\[\](),]*)([\])])")
+COUNT = re.compile(r"\bn = (?=\d)")
 LONG_NUMBER = re.compile(r"^(\d+\.\d{7})(\d{4,})$")
 """A setting with all its digits, which may be broken where no word may."""
 PACKAGES = {"array": r"\arraybackslash", "booktabs": r"\toprule", "longtable": r"\begin{longtable}"}
@@ -38,7 +39,7 @@ class Formula:
 
 
 def in_cell(content: object, most: float = WORD) -> str:
-    r"""Write a cell: an interval stays on its line, a word too wide for any column may be broken.
+    r"""Write a cell: an interval and n stay on their lines, a word too wide for any column may be broken.
 
     >>> print(in_cell("0.972 [0.970, 0.974]"), in_cell(Formula(r"z \text{ if } z \geq 0, \quad \alpha = 1")))
     0.972 [0.970,~0.974] $z$ if $z \geq 0$, $\alpha = 1$
@@ -46,7 +47,7 @@ def in_cell(content: object, most: float = WORD) -> str:
     if isinstance(content, Formula):
         return in_words(content.latex)
     text = tex(str(content))
-    return widths.broken(INTERVAL.sub(r"\1\2,~\3\4", text), most)
+    return widths.broken(COUNT.sub("n~=~", INTERVAL.sub(r"\1\2,~\3\4", text)), most)
 
 
 def in_words(formula: str) -> str:

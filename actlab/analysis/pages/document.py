@@ -21,8 +21,8 @@ MARKS = re.compile(r"[\\`*_&<>!]|\]\(")
 """What a line must have for Markdown to make anything of it."""
 SHORT = re.compile(r"\*{0,2}[−<≤≥]?\d[^a-z]{0,30}")
 """An estimate that stands on one line."""
-LONG = 60
-"""Letters of a cell from which on it has a width of its own."""
+LONG, LONGEST = 60, 200
+"""Letters of a cell from which on it has a width of its own, and one of which more lines are read with ease."""
 POINTS = re.compile(r'<svg[^>]* width="([\d.]+)pt"')
 """How wide a drawing of lines is: pages enlarge it where they have room."""
 BROAD = 366
@@ -32,8 +32,9 @@ Its least text, 7.2 pt, is 6 pt there at least: less of a loss than a picture of
 """
 MOST_PICTURES = 2
 """Of one section; of more, all but the first are folded."""
-OF_CLAIMS, VERDICT = {"claim", "verdict"}, "verdict"
-"""The columns that a table of claims has; on a phone its rows are lists, which begin with the verdict."""
+OF_CLAIMS, VERDICT = ("claim", "verdict"), "verdict"
+"""The columns that a table of claims has, which filter it; on a phone its rows are lists, which begin with the verdict.
+"""
 
 
 def html(
@@ -132,11 +133,11 @@ def in_html(
             return paragraph(text or " ").removesuffix("</p>") + kept
         case Items():
             return items(block)
-        case Grid(frame, name, fold, first, filtered, screen):
-            stands_first = first or (VERDICT if set(frame) >= OF_CLAIMS else "")
+        case Grid(frame, name, fold, first, filtered, screen, always):
+            stands_first = first or (VERDICT if set(frame) >= {*OF_CLAIMS} else "")
             body = table(frame, settings if filtered else (), stands_first, screen)
             folded = f"<details><summary>{counted(len(frame), 'row')}: show {escape(name)}</summary>{body}</details>"
-            return folded if fold and len(frame) >= FOLD_FROM else body
+            return folded if always or (fold and len(frame) >= FOLD_FROM) else body
         case Picture(title, file, linked=linked):
             full = files[file].relative_to(folder).as_posix() if linked and file in files else ""
             return picture(title, files[file], title != heading, full) if file in files else ""
@@ -258,7 +259,7 @@ def cell(text: str, head: str = "", first: bool = False, screen: bool = False) -
     >>> cell("0.912 [0.900, 0.921] †")
     '<td class="n">0.912 [0.900, 0.921] †</td>'
     """
-    kinds = ["n"] if SHORT.fullmatch(text) else ["long"] if len(text) > LONG else []
+    kinds = ["n"] if SHORT.fullmatch(text) else ["long"] * (len(text) > LONG) + ["longest"] * (len(text) > LONGEST)
     kinds += ["first"] * first + ["screen"] * screen
     kind = f' class="{" ".join(kinds)}"' if kinds else ""
     said = f' data-head="{escape(head)}"' if head else ""
@@ -305,7 +306,7 @@ def picture(title: str, path: Path, titled: bool = True, full: str = "") -> str:
         title: what it shows.
         path: its file.
         titled: whether that is written below it.
-        full: a link to it at its full size, which a phone needs that shows all of it on its screen.
+        full: a link to its file, if there is one: it is the same at its full size.
     """
     said = f"{escape(title)} " if titled else ""
     if path.suffix == ".pdf":
@@ -315,7 +316,7 @@ def picture(title: str, path: Path, titled: bool = True, full: str = "") -> str:
     name = path.suffix[1:].upper()
     pixels = width_of(path)
     wide = f' style="--wide: {pixels:.0f}px"' if pixels else ""
-    broad = ' class="broad"' if pixels > BROAD and not full else ""
+    broad = ' class="broad"' if pixels > BROAD else ""
     link = f' <a class="full" href="{escape(quote(full))}">full size</a>' if full else ""
     return (
         f'<figure{broad}><div class="wide" tabindex="0"><img alt="{escape(title)}"{wide} '

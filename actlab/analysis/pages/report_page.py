@@ -10,7 +10,7 @@ from typing import Any
 from actlab.analysis.cells import Cells
 from actlab.analysis.escaping import plain
 from actlab.analysis.layout import words
-from actlab.analysis.pages.document import html
+from actlab.analysis.pages.document import OF_CLAIMS, html
 from actlab.analysis.pages.explore import explore
 from actlab.analysis.pages.run_list import order_of, run_list
 from actlab.analysis.pages.shell import html_page
@@ -69,7 +69,7 @@ def page(sections: Sequence[Section], study: Mapping[str, Any], cells: Cells, fo
     for heading in parts:
         before = (i for i, one in enumerate(document) if one.level == 2 and one.heading in BEFORE[heading])
         document.insert(next(before, len(document)), Section(2, heading))
-    settings = [plain(words(one.column)) for one in cells.settings]
+    settings = [*(plain(words(one.column)) for one in cells.settings), *OF_CLAIMS]
     below = {heading: part.body for heading, part in parts.items()}
     charts = {name: spec for part in parts.values() for name, spec in part.charts.items()}
     datasets = {name: rows for part in parts.values() for name, rows in part.datasets.items()}

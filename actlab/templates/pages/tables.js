@@ -21,6 +21,9 @@ const choice = (name, values, changed) => {
   return label;
 };
 
+// What a cell is filtered by: of a verdict its word, without what stands beside that.
+const kind = (row, i) => row.kinds?.[i] ?? row.texts[i];
+
 window.attach = (table, rows, most = Infinity) => {
   const heads = [...table.tHead.rows[0].cells];
   const filters = new Map();
@@ -34,7 +37,7 @@ window.attach = (table, rows, most = Infinity) => {
   const more = document.createElement("button");
   more.type = "button";
   more.textContent = "Show more rows";
-  const chosen = () => rows.filter((row) => [...filters].every(([i, value]) => row.texts[i] === value));
+  const chosen = () => rows.filter((row) => [...filters].every(([i, value]) => kind(row, i) === value));
   const show = () => {
     const left = chosen();
     if (by >= 0) {
@@ -63,7 +66,7 @@ window.attach = (table, rows, most = Infinity) => {
       show();
     });
     if (!("filter" in head.dataset)) return;
-    const values = [...new Set(rows.map((row) => row.texts[i]))].sort(compare);
+    const values = [...new Set(rows.map((row) => kind(row, i)))].sort(compare);
     if (values.length < 2) return;
     controls.append(choice(head.textContent, values, (value, all) => {
       if (all) filters.delete(i);
@@ -99,6 +102,7 @@ window.attach = (table, rows, most = Infinity) => {
 for (const table of document.querySelectorAll("table.sortable")) {
   const rows = [...table.tBodies[0].rows].map((row) => ({
     texts: [...row.cells].map((cell) => cell.textContent),
+    kinds: [...row.cells].map((cell) => (cell.querySelector(":scope > strong:first-child") ?? cell).textContent),
     make: () => row,
   }));
   if (rows.length > 1 && table.querySelector("[data-filter], [data-across]")) window.attach(table, rows);
