@@ -295,10 +295,9 @@ def unknown_death(manifest: Mapping[str, Any]) -> list[Text]:
 
 def table_section(table: Table, note: str, level: int = 3) -> Section:
     """Put a table together with its note and where its numbers are."""
-    wide: tuple[pd.DataFrame, Mapping[str, pd.DataFrame]] = (table.wide, {})
-    shown, below = table.on_page or wide
+    shown, below = table.on_page or (table.wide, {})
     more = (Grid(frame, name, first=str(frame.columns[0]), folded=True) for name, frame in below.items())
-    blocks = (Grid(shown), *more, Text(note, f"tables/{table.name}.csv"))
+    blocks: tuple[Grid | Text, ...] = (Grid(shown), *more, Text(note, f"tables/{table.name}.csv"))
     return Section(level, table.title, blocks, anchor(TABLE, table.name))
 
 
