@@ -107,7 +107,7 @@ def test_held_back_is_explained_by_the_rule_that_does_it():
     (said,) = [one for one in trial_page.GLOSSARY if "Held back" in one]
     rule, _, doubt = said.partition(" A selected rate")
     assert "at an end of its grid" in rule
-    assert "before the grid was widened and today's rule would select another" in rule
+    assert "before the grid was widened, where today's rule would select another" in rule
     assert "clearly outscores on the test split holds nothing back" in doubt
     assert "told as a doubt" in doubt
 

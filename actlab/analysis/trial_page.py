@@ -58,8 +58,8 @@ GLOSSARY = (
     "validation loss of three other seeds.",
     "**Inconclusive**, or open: the interval has both what is claimed and what is not, or something else stands "
     "against it.",
-    "**Held back**, and inconclusive, is what the numbers would decide where a rate was selected at an end of its grid "
-    "(of a network that trains at any rate), or before the grid was widened and today's rule would select another. A "
+    "**Held back**: inconclusive, though the numbers would decide, since a rate was selected at an end of its grid, "
+    "where the network trains at some rate, or before the grid was widened, where today's rule would select another. A "
     "selected rate that another one clearly outscores on the test split holds nothing back: it is told as a doubt.",
 )
 UNDER = "under which conditions"
