@@ -93,6 +93,7 @@ def test_numbers_in_what_a_number_is_are_typeset_in_tables_pages_and_sentences()
     assert "z = ∓1e−6" in as_table([BOTH], [], 0, 0).wide["evidence"].iloc[0]
     assert "z = ∓1e−6" in surprises.sentence(BOTH)
     assert "z = ∓1e−6" in markdown([verdicts.of_verdict(BOTH, verdicts.Part("mine", "", "", "", ()), {})])
+    assert r"z = $\mp{}$$10^{-6}$" in to_latex(as_table([BOTH], [], 0, 0))
     assert "1e-06" in as_table([BOTH], [], 0, 0).frame["evidence"].iloc[0]  # a file of numbers stays as it is
 
 

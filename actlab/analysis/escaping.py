@@ -41,7 +41,7 @@ SPECIAL |= {
 }
 SPECIAL |= {"⁻": "$^-$", "⁰": "$^0$"} | {chr(0x2070 + i): f"$^{i}$" for i in range(4, 10)}
 SPECIAL |= {chr(0x2080 + i): f"$_{i}$" for i in range(10)}
-SPECIAL |= {"∂": r"$\partial$", "′": "$'$", "″": "$''$", "½": r"$\frac{1}{2}$"}
+SPECIAL |= {"∂": r"$\partial$", "∓": r"$\mp{}$", "′": "$'$", "″": "$''$", "½": r"$\frac{1}{2}$"}
 ACCENTS = {"\u0300": "`", "\u0301": "'", "\u0302": "^", "\u0303": "~", "\u0304": "=", "\u0307": ".", "\u0308": '"'}
 ACCENTS |= {"\u0306": "u", "\u030a": "r", "\u030b": "H", "\u030c": "v", "\u0323": "d", "\u0327": "c", "\u0331": "b"}
 """LaTeX's commands for combining marks; all of them work with every font encoding."""

@@ -150,7 +150,7 @@ def in_parts(word: list[tuple[str, float]], most: float) -> str:
 
 
 # Between what stands at both sides of a sign in a formula there is as much space again as a letter or two.
-SIGNS = re.compile(r"\\(?:times|geq|leq|le|ge|to|pm|cdot|in|approx|equiv)$|^[=<>+-]$")
+SIGNS = re.compile(r"\\(?:times|geq|leq|le|ge|to|pm|mp|cdot|in|approx|equiv)$|^[=<>+-]$")
 NAMES = ["max", "min", "exp", "tanh", "log", "ln", "sin", "cos", "sinh", "cosh", "erf", "arctan"]
 WIDE = (r"\to",)
 MATHS = {r"\infty": 950, r"\surd": 800, r"\sqrt": 800} | {
