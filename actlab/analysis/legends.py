@@ -1,20 +1,23 @@
 """Legends: one below a figure, as wide as it, that grows with its rows and not at the cost of the panels."""
 
-import re
+import warnings
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from math import ceil
 from typing import Any
 
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
+from matplotlib.textpath import TextPath
 
 from actlab.analysis import style
 from actlab.analysis.axes import START
 
-HANDLE, LETTER, ROW = 0.45, 0.06, 0.165
-"""Inches: of a key without its text, a letter of that, and a row."""
+HANDLE, BETWEEN, ROW = 0.31, 0.21, 0.165
+"""Inches: of a key without its text, between two columns, and a row."""
 PLANNED = 2
 """Rows that a figure has room for as it is made."""
 
@@ -39,15 +42,30 @@ def legend(figure: Figure, handles: Sequence[Artist], name: str, planned: int = 
 def columns_of(labels: Sequence[str], room: float) -> int:
     """Choose the columns of a legend: as many as there is room for, in inches.
 
-    >>> columns_of(["relu", "tanh"], 6.0), columns_of(["relu", "a long word of what a mark means"], 3.0)
+    >>> columns_of(["relu", "tanh"], 6.0), columns_of(["relu", "a long word of what a mark means"], 2.5)
     (2, 1)
     """
-    widths = [HANDLE + LETTER * len(re.sub(r"[$^{}]", "", label)) for label in labels]
+    widths = [HANDLE + wide(label) for label in labels]
 
-    def wide(columns: int) -> float:
-        return sum(max(widths[i] for i in part) for part in np.array_split(np.arange(len(widths)), columns))
+    def all_of(columns: int) -> float:
+        parts = np.array_split(np.arange(len(widths)), columns)
+        return sum(max(widths[i] for i in part) for part in parts) + BETWEEN * (columns - 1)
 
-    return next((number for number in range(len(widths), 1, -1) if wide(number) <= room), 1)
+    return next((number for number in range(len(widths), 1, -1) if all_of(number) <= room), 1)
+
+
+@lru_cache(maxsize=1000)
+def wide(label: str) -> float:
+    """Measure a text of a legend, in inches.
+
+    >>> wide("iiii") < wide("mmmm") / 3, wide("")
+    (True, 0.0)
+    """
+    font = FontProperties(family=style.RC["font.family"], size=style.RC["legend.fontsize"])
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)  # a strange name is drawn all the same
+        box = TextPath((0, 0), label, prop=font).get_extents() if label.strip() else None
+    return float(box.x1) / 72 if box else 0.0
 
 
 def keys_of_theory(

@@ -19,9 +19,11 @@ from actlab.analysis.point_intervals import KEYS, PARTLY
 
 SLENDER = "PX*"
 """Markers with arms: as large as a disc they hold half as much, and a thick edge fills what is between the arms."""
-LONGER, EDGE = 1.45, 0.25
-"""How many times as large as other markers slender ones are; the edge that they have then, in points."""
+LONGER, EDGE = 1.2, 0.25
+"""How much longer than other markers slender ones are, and the edge that they have then, in points."""
 RANGE = "dotted upright: least to greatest of the runs"
+SEEN = 5.0
+"""Points that an upright line is longer than the mark upon it."""
 HALF: dict[str, Any] = {"linestyle": "none", "fillstyle": "left", "markerfacecoloralt": "white", "zorder": 2.1}
 
 
@@ -30,7 +32,7 @@ def told_apart(figure: Figure) -> Figure:
     of_keys = [line for one in figure.legends for line in one.get_lines()]
     for line in [*(line for axes in figure.axes for line in axes.lines), *of_keys]:
         if str(line.get_marker()) in SLENDER and line.get_marker():
-            line.set_markersize(LONGER * line.get_markersize())
+            line.set_markersize(line.get_markersize() + LONGER)
             filled = line.get_fillstyle() == "full" and not same_color(line.get_markerfacecolor(), "white")
             line.set_markeredgewidth(EDGE if filled else line.get_markeredgewidth())
     return figure
@@ -39,7 +41,7 @@ def told_apart(figure: Figure) -> Figure:
 def of_some(line: pd.DataFrame) -> pd.Series:
     """Tell of each estimate whether it is of some runs alone, since others diverged or have no value.
 
-    >>> of_some(pd.DataFrame({"mean": [1.0, 1.0, math.nan], "n": [20, 13, 0], "runs": 20})).tolist()
+    >>> of_some(pd.DataFrame({"mean": [1.0, 1.0, np.nan], "n": [20, 13, 0], "runs": 20})).tolist()
     [False, True, False]
     """
     if not {"n", "runs"} <= set(line):
@@ -72,22 +74,19 @@ def half_filled(
 def key_of_ranges(figure: Figure) -> dict[str, dict[str, Any]]:
     """Say how points have a range that have no interval, where one is seen: longer than the mark upon it."""
     look = {"color": "#444444", "linewidth": 1.0, "linestyle": style.DASHES["dotted"], "marker": ""}
-    ranges = [(axes, one) for axes in figure.axes for one in axes.collections if one.get_label() == RANGES]
     for axes in figure.axes:
         axes.get_ylim()  # else limits that are to be sought are not, and heights are of others
-    return {RANGE: look} if any(longest(axes, one) > SEEN for axes, one in ranges) else {}
+        ranges = [one for one in axes.collections if isinstance(one, LineCollection) and one.get_label() == RANGES]
+        if any(longest(axes, one) > SEEN for one in ranges):
+            return {RANGE: look}
+    return {}
 
 
-SEEN = 5.0
-"""Points that an upright line is longer than the mark upon it."""
-
-
-def longest(axes: Axes, lines: Any) -> float:
+def longest(axes: Axes, lines: LineCollection) -> float:
     """Measure the longest of upright lines, in points."""
-    assert isinstance(lines, LineCollection)
     ends = np.array([axes.transData.transform(np.asarray(one))[:, 1] for one in lines.get_segments()])
-    figure = axes.get_figure(True)
-    return float(np.ptp(ends, axis=1).max()) * 72 / figure.dpi if len(ends) else 0.0
+    dots = axes.get_figure(root=True).dpi  # type: ignore[union-attr]
+    return float(np.ptp(ends, axis=1).max()) * 72 / dots if len(ends) else 0.0
 
 
 def keys_of_ranges(figure: Figure) -> list[Line2D]:
