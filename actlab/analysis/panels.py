@@ -286,7 +286,7 @@ def grid_of_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
                         line = line.assign(low=np.nan, high=np.nan)
                     draw_beside(axes, line, spec.x, looks[value], is_predicted(of_row), alpha, **small)
                     if spec.x != "step":
-                        keys |= half_filled(axes, line, spec.x, looks[value], 3.4, small.get("aside", 0.0))
+                        keys |= half_filled(axes, line, spec.x, looks[value], 4.2, small.get("aside", 0.0))
             if len(panel) and not panel["mean"].notna().any():
                 in_middle: dict[str, Any] = {"transform": axes.transAxes, "ha": "center", "va": "center", "fontsize": 7}
                 axes.text(0.5, 0.5, why_no_line(panel), color="#555555", **in_middle)
