@@ -46,7 +46,6 @@ from tests.synthetic import frames
 ROOT = Path(__file__).parents[1]
 OWN = """
 import pandas as pd
-from actlab.analysis.under import Condition
 from actlab.analysis.claims import AT_LEAST, judge
 from actlab.analysis.judging import computed
 
