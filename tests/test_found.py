@@ -225,8 +225,8 @@ def test_what_theory_says_of_the_slopes(selected):
     rows = [slope("sigmoid", -0.6) | near, slope("relu", 0.0) | off, slope("elu", 0.0) | {"predicted": math.nan}]
     assert said(gradients.predicted, selected, vanishing_slopes=table(*rows)) == (
         "Mean-field theory predicts the gradient's slope before training in 2 of 3 cells of depth 3 or more. In 1 of "
-        "these the measured mean is within 3 standard errors of what is predicted (as theory expects of so many "
-        "networks of that width); the furthest off, by 8 of them, is "
+        "these the measured mean is within 3 standard errors of what is predicted (those that theory gives a mean of "
+        "so many networks of that width), and in 1 it is not; the furthest off, by 8 of them, is "
         "`relu`: 0.0000 [−0.0050, 0.0050] decades per layer measured, 0.0500 predicted."
     )
     noisy = slope("elu", 0.5) | {"predicted": 0.1, "standard_errors": 2.0}  # the most decades, and next to no errors

@@ -11,7 +11,7 @@ from actlab.analysis.figures import FIGURES, base, outcomes
 from actlab.analysis.figures.writing import GLUE, draw_page
 from actlab.analysis.latex import shortened, unsaid
 from actlab.analysis.looks import LineStyle
-from actlab.analysis.point_intervals import RANGE
+from actlab.analysis.point_marks import RANGE
 from actlab.study.selection import Select
 from tests.synthetic import frames
 

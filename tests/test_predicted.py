@@ -271,8 +271,8 @@ def test_what_is_predicted_is_dashed_and_what_is_measured_at_init_are_points(cel
     rows = rows[rows["predicted"].notna()]
     figure = render(drawn)
     assert len(rows)
-    if name == "vanishing_slopes":  # one depth is predicted: a stroke
-        assert any(line.get_marker() == "_" for line in figure.axes[0].get_lines())
+    if name == "vanishing_slopes":  # one depth is predicted: a stroke, dashed as the key has it
+        assert any(line.get_marker() is style.SHORT_DASHES for line in figure.axes[0].get_lines())
         return
     found = {tuple(np.round(heights, 9)) for axes in figure.axes for _, heights in dashed(axes)}
     for _, line in rows.groupby([key for key in ("activation", "measure", "depth") if key in rows]):

@@ -415,6 +415,19 @@ def test_the_pictures_with_a_verdict_are_of_its_conditions_that_which_fits_it_le
     assert verdict_pictures.chosen(replace(one, figure=""), names) == []
 
 
+def test_a_condition_that_says_its_settings_has_the_pictures_of_these_whatever_its_name_is():
+    names = [
+        f"slopes-weight_init={weights}-optimizer={by}" for weights in ("auto", "critical") for by in ("adam", "sgd")
+    ]
+    found = {
+        Condition("sgd, unlike adam", optimizer="sgd", weight_init="critical"): Interval(0, 0, 9, 20, ""),
+        Condition("A", optimizer="adam", weight_init="critical"): Interval(1, 0, 9, 20, ""),
+    }
+    one = judge("L1a", "relu", "s", AT_LEAST, 0.3, found, "e", figure="slopes")
+    of = [name.removeprefix("slopes-") for name in verdict_pictures.chosen(one, names)]
+    assert of == ["weight_init=critical-optimizer=sgd", "weight_init=critical-optimizer=adam"]
+
+
 def test_n_stands_beside_each_condition_only_where_it_differs():
     found = {"x": Interval(0.5, 0.4, 0.6, 16, "t"), "y": Interval(0.5, 0.4, 0.6, 20, "t")}
     one = judge("L2a", "leaky_relu", "s", AT_LEAST, 0.3, found, "e")

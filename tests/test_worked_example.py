@@ -174,3 +174,12 @@ def test_the_picture_says_what_it_leaves_out():
     )
     few = descent_figure(descent[descent["activation"].isin(names[:9])], all_looks(dict.fromkeys(names)))
     assert few.legends[0].get_title().get_text() == ""
+
+
+def test_pluses_and_crosses_of_the_picture_are_larger_than_other_marks():
+    names = [f"act_{i}" for i in range(9)]  # the palette's marks in their order
+    descent = pd.DataFrame([(name, step, 1.0, 0.5) for name in names for step in (0, 1)])
+    descent.columns = ["activation", "step", "loss", "z2"]
+    figure = descent_figure(descent, all_looks(dict.fromkeys(names)))
+    sizes = {line.get_marker(): line.get_markersize() for line in figure.axes[0].lines}
+    assert min(sizes["P"], sizes["X"]) > max(size for mark, size in sizes.items() if mark not in "PX")

@@ -4,18 +4,15 @@ Nothing here computes a statistic. Frames have ``mean``, ``low`` and ``high``; N
 """
 
 import math
-import re
 import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 from matplotlib.colors import to_rgba
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.transforms import offset_copy
 
@@ -33,6 +30,8 @@ AT_INIT: dict[str, Any] = {"marker": "+", "markersize": 4.0, "linestyle": "none"
 HIGH = 32  # letters along an axis
 AT_END = "s"
 """Marks of what was measured where no lines can be drawn."""
+RANGES = "_ranges"
+"""What upright lines are called that are ranges, not intervals."""
 NOT_KEPT: dict[str, Any] = {"linewidth": 0.8, "linestyle": style.DASHES["dotted"], "alpha": 0.8}
 """How points of layers are joined between which none was kept."""
 
@@ -103,6 +102,7 @@ def curve(
                 color=look.colour,
                 linewidth=1.0,
                 linestyle=style.DASHES["dotted" if ranged[0] else "solid"],
+                label=RANGES if ranged[0] else "",
             )
         else:
             for which, edges in ((~ranged, False), (ranged, True)):
@@ -151,9 +151,10 @@ def points(
     ranged = rows[RANGED].to_numpy(bool) if RANGED in rows else np.zeros(len(at), bool)
     place: dict[str, Any] = {"color": look.colour}
     place |= {"transform": offset_copy(axes.transData, axes.get_figure(True), aside, units="points")} if aside else {}
-    for some, dash in ((known & ~ranged, "solid"), (known & ranged, "dotted")):
+    for some, dash, name in ((known & ~ranged, "solid", ""), (known & ranged, "dotted", RANGES)):
         if bars and some.any():
-            axes.vlines(at[some], low[some], high[some], linewidth=0.8, linestyle=style.DASHES[dash], **place)
+            look_of: dict[str, Any] = {"linewidth": 0.8, "linestyle": style.DASHES[dash], "label": name}
+            axes.vlines(at[some], low[some], high[some], **look_of, **place)
     settings = {"marker": look.marker or "o", "markersize": size, "linestyle": "none", **marker}
     axes.plot(at, mean, **place, **settings)
 
@@ -177,31 +178,8 @@ def predicted(axes: Axes, rows: pd.DataFrame, x: str, colour: str, alpha: float 
         return
     if alpha and len(at) > 1 and np.isfinite(low).any():
         shade(axes, at, low, high, colour, alpha)
-    single = {"marker": "_", "markersize": 9.0} if len(at) == 1 else {"marker": ""}
+    single = {"marker": style.SHORT_DASHES, "markersize": 15.0} if len(at) == 1 else {"marker": ""}
     axes.plot(at, mean, color=colour, linestyle=style.DASHES["dashed"], linewidth=1.0, **single)
-
-
-def keys_of_theory(
-    ends: bool, end: Mapping[str, Any] | None = None, init: Mapping[str, Any] | None = None, some: bool = False
-) -> list[Line2D]:
-    """Explain a picture of theory: dashed without markers what is predicted, points what was measured at init.
-
-    Args:
-        ends: whether the end is drawn as well.
-        end, init: how these are drawn, where not as a solid line and as points.
-        some: whether theory does not reach all that is drawn.
-    """
-    text = "predicted, as far as theory reaches" if some else "predicted"
-    dashed = Line2D([], [], label=text, linestyle=style.DASHES["dashed"], color="#444444")
-    at_end, at_init = keys_of_times(end or {}, init or {"marker": "o", "markersize": 3, "linestyle": "none"})
-    at_init.set_label("measured at init")
-    return [*([at_end] if ends else []), dashed, at_init]
-
-
-def keys_of_times(end: Mapping[str, Any], init: Mapping[str, Any]) -> tuple[Line2D, Line2D]:
-    """Explain what was measured at the end and at init, drawn as is said."""
-    grey: dict[str, Any] = {"color": "#444444", "markersize": 4}
-    return Line2D([], [], label="at the end", **grey | {**end}), Line2D([], [], label="at init", **grey | {**init})
 
 
 def shade(
@@ -220,7 +198,16 @@ def shade(
     alone = [i[0] for i in stretches if len(i) == 1]  # an interval between two that are not known is a line
     if alone:
         dash = style.DASHES["dotted" if edges else "solid"]
-        axes.vlines(at[alone], low[alone], high[alone], linewidth=1.0, color=color, alpha=0.5, linestyle=dash)
+        axes.vlines(
+            at[alone],
+            low[alone],
+            high[alone],
+            linewidth=1.0,
+            color=color,
+            alpha=0.5,
+            linestyle=dash,
+            label=RANGES * edges,
+        )
     band: dict[str, Any] = {"color": color, "alpha": alpha, "linewidth": 0}
     if edges:
         colours = {"facecolor": to_rgba(color, alpha / 2), "edgecolor": to_rgba(color, 0.5)}
@@ -375,23 +362,11 @@ def upright(measure: str) -> str:
     return textwrap.fill(about(measure).axis, HIGH)
 
 
-def legend(figure: Figure, handles: Sequence[Artist], name: str) -> None:
-    """Add one legend for the whole figure, below it, as wide as the figure."""
-    if handles:
-        columns = columns_of([str(handle.get_label()) for handle in handles], float(figure.get_size_inches()[0]))
-        place: dict[str, Any] = {"loc": "outside lower center", "title": name or None, "title_fontsize": 8}
-        figure.legend(handles=list(handles), ncols=columns, **place)
+START: dict[str, Any] = {"color": "#777777", "linewidth": 0.9, "linestyle": style.DASHES["dotted"], "label": "_start"}
 
 
-def columns_of(labels: Sequence[str], room: float) -> int:
-    """Choose the columns of a legend: as many as there is room for, in inches.
-
-    >>> columns_of(["relu", "tanh"], 6.0), columns_of(["relu", "a long word of what a mark means"], 3.0)
-    (2, 1)
-    """
-    widths = [0.45 + 0.068 * len(re.sub(r"[$^{}]", "", label)) for label in labels]
-
-    def wide(columns: int) -> float:
-        return sum(max(widths[i] for i in part) for part in np.array_split(np.arange(len(widths)), columns))
-
-    return next((number for number in range(len(widths), 1, -1) if wide(number) <= room), 1)
+def start_of(axes: Axes, panel: pd.DataFrame, x: str) -> None:
+    """Draw the value with which all layers of a panel begin, if it is one value."""
+    first = panel.loc[panel[x] == panel[x].min(), "mean"].dropna()
+    if len(first) and first.max() - first.min() <= 1e-6 * abs(first.max()):
+        axes.axhline(float(first.iloc[0]), zorder=0.8, **START)

@@ -106,7 +106,8 @@ def depth_axis(axes: Axes, depths: Sequence[float], name: str = "depth") -> None
 def layer_axis(axes: Axes, last: int, most: int = 6) -> None:
     """Tick the x axis at layers: the first, round numbers, and the last."""
     step = next(k * 10**n for n in range(9) for k in (1, 2, 5) if last / (k * 10**n) <= most - 1)
-    axes.set_xticks([1, *(one for one in range(step, last, step) if one > 1 and last - one > step / 2), last])
+    between = [one for one in range(step, last, step) if one > 1 and last - one > step / 2]
+    axes.set_xticks(sorted({1, *between, last}))  # of one layer the first is the last: twice, its number looks bold
 
 
 SYMLOG_TICKS = [sign * k for sign in (-1, 1) for k in (0.1, 1, 10, 100)] + [0.0]

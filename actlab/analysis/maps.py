@@ -24,9 +24,10 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedLocator, FuncFormatter
 
 from actlab.analysis import style
-from actlab.analysis.axes import columns_of, legend, line_label, name_edges
+from actlab.analysis.axes import line_label, name_edges
 from actlab.analysis.drawings import OF_THEM, Spec, in_order
 from actlab.analysis.layout import records, setting
+from actlab.analysis.legends import columns_of, legend
 from actlab.analysis.map_marks import (
     EDGE,
     FADED,

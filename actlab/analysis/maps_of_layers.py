@@ -57,10 +57,19 @@ def named_zero(spec: Spec, left_out: Sequence[tuple[Any, str]]) -> list[Artist]:
             [],
             [],
             linestyle="none",
-            label=f"{about(name).axis}, 0 throughout: {', '.join(line_label(spec.panels, one) for one in them)}",
+            label=f"{name_of(name)}, 0 throughout: {', '.join(line_label(spec.panels, one) for one in them)}",
         )
         for name, them in of_measure.items()
     ]
+
+
+def name_of(measure: str) -> str:
+    """Name a measure in a sentence.
+
+    >>> name_of("dead_fraction"), name_of("stable_rank")
+    ('dead units', 'stable rank')
+    """
+    return about(measure).label or about(measure).words
 
 
 def say_in_corner(axes: Axes, texts: Sequence[str]) -> None:

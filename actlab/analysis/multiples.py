@@ -17,9 +17,6 @@ from actlab.analysis.axes import (
     arrangement,
     curve,
     is_predicted,
-    keys_of_theory,
-    keys_of_times,
-    legend,
     looks_of,
     name_edges,
     panel_title,
@@ -30,9 +27,11 @@ from actlab.analysis.axes import (
 from actlab.analysis.axis_scales import depth_axis
 from actlab.analysis.deviations import reaches_not
 from actlab.analysis.drawings import Spec
+from actlab.analysis.legends import keys_of_theory, keys_of_times, legend
 from actlab.analysis.looks import LineStyle
 from actlab.analysis.of_trained import partly, untrained
-from actlab.analysis.point_intervals import NO_THEORY, RING, RINGED, dots, key_of_ranges
+from actlab.analysis.point_intervals import NO_THEORY, RING, RINGED, dots
+from actlab.analysis.point_marks import half_filled, key_of_ranges
 from actlab.analysis.reaches import padded, scales
 from actlab.measures import DECADES_PER_LAYER, about
 
@@ -67,6 +66,8 @@ def small_multiples(spec: Spec, frame: pd.DataFrame) -> Figure:
             axes.text(0.98, 0.04, NO_THEORY, transform=axes.transAxes, ha="right", fontsize=7, color="#555555")
         keys |= {f"ringed: {RINGED}": {"color": "#444444", **RING}} if partly(panel).any() else {}
         keys |= {UNTRAINED: {"color": "#444444", **DIAMOND}} if untrained(panel).any() else {}
+        for part, marker in ((of_init(panel), "o"), (of_end(panel), AT_END)):
+            keys |= half_filled(axes, part, x, LineStyle(looks[value].colour, marker), 3.4)
         if about(measure).unit == DECADES_PER_LAYER:
             axes.axhline(0, color="#999999", linewidth=0.8, zorder=0.5)
         name = panel_title(panels, value)
@@ -78,7 +79,7 @@ def small_multiples(spec: Spec, frame: pd.DataFrame) -> Figure:
         depth_axis(axes, sorted(frame[x].unique()), x)
         axes.set_xlabel("")
     name_edges(grid, len(values), about(x).axis, "")
-    keys |= key_of_ranges(frame[frame["at"] == "init"] if ends else frame) if theory else {}
+    keys |= key_of_ranges(figure) if theory else {}
     figure.supylabel(about(measure).axis, fontsize=8)
     end = {"marker": AT_END, "markersize": 3.2}
     handles = keys_of_theory(ends, end, some=reaches_not(frame)) if theory else keys_of_times(end, DOTTED)[not ends :]
@@ -102,8 +103,7 @@ def own_or_shared(axes: Axes, value: Any, far: Container[Any], before: Iterable[
 
 def one_panel(axes: Axes, panel: pd.DataFrame, x: str, look: LineStyle) -> None:
     """Draw one panel; at the end rings mark what is of those runs alone that trained, diamonds that none did."""
-    init = panel[panel["at"] == "init"] if "at" in panel else panel
-    end = panel[panel["at"] == "final"] if "at" in panel else panel[:0]
+    init, end = of_init(panel), of_end(panel)
     if len(end):
         curve(axes, end, x, LineStyle(look.colour, AT_END), linewidth=1.5, markersize=3.2)
         for some, mark in ((end[partly(end)], RING), (end[untrained(end)], DIAMOND)):
@@ -113,6 +113,16 @@ def one_panel(axes: Axes, panel: pd.DataFrame, x: str, look: LineStyle) -> None:
     elif len(init):
         curve(axes, init, x, LineStyle(look.colour, ""), False, linewidth=0.8, linestyle=DOTTED["linestyle"])
     points(axes, init, x, LineStyle(look.colour, "o"), 3.0)
+
+
+def of_init(panel: pd.DataFrame) -> pd.DataFrame:
+    """Take what is of initialisation, or of no time."""
+    return panel[panel["at"] == "init"] if "at" in panel else panel
+
+
+def of_end(panel: pd.DataFrame) -> pd.DataFrame:
+    """Take what is of the end of training."""
+    return panel[panel["at"] == "final"] if "at" in panel else panel[:0]
 
 
 def at_the_end(frame: pd.DataFrame) -> bool:

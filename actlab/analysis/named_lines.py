@@ -17,7 +17,6 @@ from actlab.analysis.axes import (
     curve,
     framed,
     is_predicted,
-    legend,
     line_label,
     looks_of,
     name_lines,
@@ -29,9 +28,11 @@ from actlab.analysis.axes import (
 from actlab.analysis.axis_scales import depth_axis
 from actlab.analysis.deviations import reaches_not
 from actlab.analysis.drawings import WHEN, Spec
+from actlab.analysis.legends import legend
 from actlab.analysis.looks import LineStyle
 from actlab.analysis.of_trained import partly, untrained
-from actlab.analysis.point_intervals import KEYS, NONE, RING, RINGED, dots, key_of_ranges, panels_of
+from actlab.analysis.point_intervals import KEYS, NONE, RING, RINGED, dots, panels_of
+from actlab.analysis.point_marks import half_filled, key_of_ranges
 from actlab.analysis.reaches import drawn
 from actlab.measures import DECADES_PER_LAYER, about
 
@@ -46,6 +47,8 @@ WIDER, LARGER, ALIKE = 2.2, 1.3, 0.012
 """Points that a line is wider than one that lies upon it, and times that its markers are larger (were they more, they
 would look like errors); of an axis, how near two lines are that look like one."""
 MARKER = 3.5  # points
+FEW_BESIDE, BESIDE = 4, 4.5
+"""Of so many lines of points those of one place stand a little aside of one another: how far, in typographic points."""
 ASIDE = 0.05
 """Of an axis: how wide the runs of all lines at one place are spread, so that none hides another's."""
 
@@ -81,7 +84,10 @@ def named_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
                 drawn_line, runs = each_run(axes, line, x, looks[value], aside)
                 keys |= {RUN: ONE_RUN} if one_by_one(line).any() else {}
                 wide = wider(under.get(value, 0))
+                beside = BESIDE * (i - (len(values) - 1) / 2) * (is_predicted(rows) and len(values) <= FEW_BESIDE)
+                wide |= {"aside": beside} if beside else {}
                 draw_beside(axes, drawn_line, x, looks[value], is_predicted(rows), min(BAND, 0.9 / len(values)), **wide)
+                keys |= half_filled(axes, drawn_line, x, looks[value], wide.get("markersize", MARKER) + 0.5, beside)
                 some, none = line[partly(line)], line[untrained(line)]
                 axes.plot(some[x], some["mean"], color=looks[value].colour, **RING)
                 hollow = KEYS[NONE] | {"color": looks[value].colour, "marker": looks[value].marker or "o"}
@@ -100,7 +106,9 @@ def named_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
         for value in chance(axes, rows):
             ends["chance"] = (value, CHANCE["color"])
         theory = is_predicted(rows)
-        keys |= (keys_of_theory(rows) if theory and "at" not in rows else {}) | (key_of_ranges(rows) if theory else {})
+        keys |= (keys_of_theory(rows) if theory and "at" not in rows else {}) | (
+            key_of_ranges(figure) if theory else {}
+        )
         keys |= {UNDER_POINT if theory else UNDER: key_of_under(theory)} if under else {}
         all_ends.append(ends)
     legend(figure, [Line2D([], [], label=text, **look) for text, look in keys.items()], "")

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
@@ -26,9 +25,6 @@ from actlab.analysis.axes import (
     curve,
     each_seed,
     is_predicted,
-    keys_of_theory,
-    keys_of_times,
-    legend,
     line_label,
     looks_of,
     name_edges,
@@ -36,6 +32,7 @@ from actlab.analysis.axes import (
     panel_title,
     points,
     predicted,
+    start_of,
     title,
     unknown_between,
     width_of,
@@ -62,12 +59,24 @@ from actlab.analysis.drawings import (
 )
 from actlab.analysis.estimates import LOGS
 from actlab.analysis.layout import setting, words
+from actlab.analysis.legends import keys_of_starts, keys_of_theory, keys_of_times, legend
 from actlab.analysis.looks import LineStyle
 from actlab.analysis.maps import share_map, tiles
 from actlab.analysis.multiples import OWN, own_or_shared, small_multiples
-from actlab.analysis.named_lines import UNDER, WIDER, beneath, draw_beside, named_lines
+from actlab.analysis.named_lines import (
+    BESIDE,
+    FEW_BESIDE,
+    UNDER,
+    UNDER_POINT,
+    WIDER,
+    beneath,
+    draw_beside,
+    key_of_under,
+    named_lines,
+)
 from actlab.analysis.of_trained import TRAINED, untrained
-from actlab.analysis.point_intervals import keys_of_ranges, point_intervals
+from actlab.analysis.point_intervals import point_intervals, why_no_line
+from actlab.analysis.point_marks import half_filled, keys_of_ranges, told_apart
 from actlab.analysis.profiles import profile
 from actlab.analysis.reaches import drawn, far_out, padded
 from actlab.analysis.ridges import ridges
@@ -78,7 +87,7 @@ from actlab.measures import LOG10, about
 
 def render(spec: Spec, frame: pd.DataFrame) -> Figure:
     """Draw a frame as the specification says: medians and ranges where means have no interval."""
-    return KINDS[spec.kind](spec, as_drawn(frame))
+    return told_apart(KINDS[spec.kind](spec, as_drawn(frame)))
 
 
 def facets(spec: Spec, frame: pd.DataFrame) -> Figure:
@@ -129,6 +138,8 @@ def facets(spec: Spec, frame: pd.DataFrame) -> Figure:
             elif len(line):
                 single = bool(some_of(line, lines, False)) and line["n"].max() == 1
                 curve(axes, line, x, look, linewidth=0.6 if single else 1.2)
+        if lines == "layer":
+            start_of(axes, panel, x)
         head = panel_title(spec.panels, value)
         head = f"{head} ({OWN})" if value in far else head
         axes.set_title("\n".join([head, *some_of(panel, lines, len(colours) > 1)]))
@@ -155,9 +166,10 @@ def facets(spec: Spec, frame: pd.DataFrame) -> Figure:
     end = {"marker": AT_END, **dotted} if gaps else {}
     if theory:
         handles += keys_of_theory(not alone, end, hollow, reaches_not(frame))
-        handles += keys_of_ranges(frame[frame["at"] == "init"])
+        handles += keys_of_ranges(figure)
     elif "at" in frame:
         handles += keys_of_times(end, {**hollow, **dotted})[alone:]
+    handles += keys_of_starts(figure)
     legend(figure, handles, "" if own else words(lines))
     return figure
 
@@ -207,7 +219,8 @@ def grid_of_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
     if theory:
         looks = {value: replace(look, dash="solid") for value, look in looks.items()}
     ticks = in_order(frame[spec.x]) if spec.x == "depth" else []
-    below = 0.5 + 0.19 * math.ceil((len(values) + 3 * theory) / 6) if lines != "layer" else 1.0
+    rows_of_key = math.ceil((len(values) + 3 * theory) / 6)
+    below = 0.5 + 0.19 * rows_of_key if lines != "layer" else 1.0
     alpha = min(BAND, 0.6 / len(values))  # many bands must not bury the lines
     folds, columns = arrangement(len(across))
     width = min(max(2.2 * columns + 0.5, 3.8), style.WIDEST)
@@ -226,8 +239,8 @@ def grid_of_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
             panel_of.sharey(grid[i, first])
         if i:
             panel_of.sharex(grid[0, j])
-    covered = cut = crowded = False
-    zeros: dict[str, dict[str, Any]] = {}
+    cut = crowded = False
+    keys: dict[str, dict[str, Any]] = {}
     many = len(values) > MOST_WIDE and lines != "layer"
     for i, one in enumerate(down):
         of_row = with_range_of_seeds(frame[frame[spec.panels] == one])
@@ -253,23 +266,27 @@ def grid_of_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
             under = beneath(axes, panel, spec.x, lines) if lines != "layer" and panel["mean"].notna().any() else {}
             crowded |= many and bool(under)
             under = {} if many else under
-            covered |= bool(under)
+            # Of few layers, and beside theory, points are drawn, and no lines that could be wide.
+            dotted = is_predicted(of_row) or (spec.x == "layer" and unknown_between(panel["layer"].to_numpy()))
+            keys |= {UNDER_POINT if dotted else UNDER: key_of_under(dotted)} if under else {}
             for k, value in enumerate(values):
                 line = panel[panel[lines] == value]
                 if len(line):
                     marker = "o" if lines == "layer" else looks[value].marker
-                    small: dict[str, Any] = {"markersize": 2.2, "linewidth": 1.1, "marker": marker}
+                    small: dict[str, Any] = {"markersize": 2.6, "linewidth": 1.1, "marker": marker}
                     small |= {"markerfacecolor": "white"} if untrained(line).any() and lines != "layer" else {}
                     small |= {"markevery": 1 if theory else max(len(line) // MARKED, 1)} if lines != "layer" else {}
                     small |= seen_beneath(under.get(value, 0), small) | (THIN if many else {})
                     if spec.x == "depth" and is_predicted(of_row) and len(values) <= FEW_BESIDE:
                         small["aside"] = BESIDE * (k - (len(values) - 1) / 2)
                     cut |= mark_cut(axes, line, spec.x, top, looks[value].colour)
-                    zeros |= mark_underflows(axes, line, spec.x, looks[value].colour) if log else {}
+                    keys |= mark_underflows(axes, line, spec.x, looks[value].colour) if log else {}
                     if "each" in line:
                         each_seed(axes, line, spec.x, looks[value])
                         line = line.assign(low=np.nan, high=np.nan)
                     draw_beside(axes, line, spec.x, looks[value], is_predicted(of_row), alpha, **small)
+                    if spec.x != "step":
+                        keys |= half_filled(axes, line, spec.x, looks[value], 4.2, small.get("aside", 0.0))
             if len(panel) and not panel["mean"].notna().any():
                 in_middle: dict[str, Any] = {"transform": axes.transAxes, "ha": "center", "va": "center", "fontsize": 7}
                 axes.text(0.5, 0.5, why_no_line(panel), color="#555555", **in_middle)
@@ -295,16 +312,14 @@ def grid_of_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
                 axes.set_ylabel(spec.labels.get(one, title(one)) + said)
     if lines == "layer":
         bar_of_places(figure, list(grid.flat))
-        legend(figure, [Line2D([], [], label="where all layers begin", **START)], "")
+        legend(figure, keys_of_starts(figure), "")
         return figure
     ends = not theory or ("at" in frame and bool((frame["at"] == "final").any()))
     line_of: dict[str, Any] = {"markersize": 4, **({} if ends else {"linestyle": "none"})}
     handles = [Line2D([], [], label=line_label(lines, one), **{**style.line(looks[one]), **line_of}) for one in values]
-    if covered:
-        handles.append(Line2D([], [], color="#444444", marker="o", markersize=6, linewidth=3.5, label=UNDER))
     if crowded:
         handles.append(Line2D([], [], color="#444444", marker="o", label=CROWDED, **THIN))
-    handles += [Line2D([], [], label=text, **look) for text, look in zeros.items()]
+    handles += [Line2D([], [], label=text, **look) for text, look in keys.items()]
     if untrained(frame).any():
         handles.append(Line2D([], [], **UNTRAINED))
     if cut:
@@ -316,8 +331,8 @@ def grid_of_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
         by_depth = layers.groupby(spec.columns)[spec.x]
         gaps = spec.x == "layer" and any(unknown_between(one.to_numpy()) for _, one in by_depth)
         handles += keys_of_theory(ends, {"linestyle": style.DASHES["dotted"]} if gaps else {}, some=reaches_not(frame))
-        handles += keys_of_ranges(frame if gaps or not ends else frame[frame["at"] == "init"])
-    legend(figure, handles, "" if lines == "activation" else words(lines))
+        handles += keys_of_ranges(figure)
+    legend(figure, handles, "" if lines == "activation" else words(lines), rows_of_key)
     return figure
 
 
@@ -342,16 +357,6 @@ def seen_beneath(upon: int, look: Mapping[str, Any]) -> dict[str, Any]:
     return {"markersize": size, "linewidth": width, "zorder": 2 - 0.1 * upon}
 
 
-def why_no_line(panel: pd.DataFrame) -> str:
-    """Say in a panel without a line why there is none.
-
-    >>> why_no_line(pd.DataFrame({"n": [0, 3], "runs": 20})).replace(chr(10), " ")
-    'not drawn: at most 3 of 20 have a value'
-    """
-    most = int(panel["n"].max())
-    return f"not drawn: at most {most} of\n{panel['runs'].max():.0f} have a value" if most else "no value"
-
-
 def with_range_of_seeds(rows: pd.DataFrame) -> pd.DataFrame:
     """Let heights reach as far as the seeds do, where each is drawn."""
     if "each" not in rows:
@@ -370,18 +375,8 @@ MOST_WIDE = 5
 """Of so many lines those are wide on which others lie: of more, wide ones leave nothing to see."""
 THIN: dict[str, Any] = {"markersize": 2.0, "linewidth": 0.75}
 CROWDED = "thin: many lines, some on one another"
-FEW_BESIDE, BESIDE = 4, 4.5
-"""Of so many lines of points those of one place stand a little aside of one another: how far, in typographic points."""
 WIDE_BAND = 2.0
 """How many times as high as all others together a panel of an axis of equal steps is that has a scale of its own."""
-START: dict[str, Any] = {"color": "#777777", "linewidth": 0.9, "linestyle": style.DASHES["dotted"]}
-
-
-def start_of(axes: Axes, panel: pd.DataFrame, x: str) -> None:
-    """Draw the value with which all layers of a panel begin, if it is one value."""
-    first = panel.loc[panel[x] == panel[x].min(), "mean"].dropna()
-    if len(first) and first.max() - first.min() <= 1e-6 * abs(first.max()):
-        axes.axhline(float(first.iloc[0]), zorder=0.8, **START)
 
 
 KINDS: dict[str, Callable[[Spec, pd.DataFrame], Figure]] = {

@@ -18,10 +18,8 @@ from actlab.analysis.accuracies import SAID, accuracy_scale, heights_of, is_accu
 from actlab.analysis.axes import (
     CHANCE,
     chance,
-    columns_of,
     framed,
     is_predicted,
-    legend,
     line_label,
     looks_of,
     of_shares,
@@ -29,6 +27,7 @@ from actlab.analysis.axes import (
 )
 from actlab.analysis.drawings import RANGED, SCALE, WHEN, Spec, in_order
 from actlab.analysis.layout import number, records, setting, words
+from actlab.analysis.legends import columns_of, legend
 from actlab.analysis.looks import LineStyle
 from actlab.analysis.maps import UNKNOWN
 from actlab.analysis.of_trained import NONE_TRAINED, TRAINED
@@ -39,6 +38,7 @@ IN_ORDER = "at each, from left to right, in the order of the key"
 BETWEEN = 0.25  # of a group's width is left free
 BAND = "#F6F6F6"
 PLACE = "place"
+FEWEST_LAYERS = 3  # of a slope
 STRIP = 0.09  # of a panel's height, below all values: what has none
 LOST, MISSING = "all runs diverged", "no value"
 NONE, PARTLY = "hollow: no run trained", "half filled: of those with a value"
@@ -87,7 +87,7 @@ def point_intervals(spec: Spec, frame: pd.DataFrame) -> Figure:
     handles += [Line2D([], [], **({"color": "#555555"} | {**look}), label=key) for key, look in order.items()]
     rows_of_key = math.ceil(len(handles) / columns_of([str(one.get_label()) for one in handles], width))
     figure.set_figheight(2.0 * len(panels) + (1.0 if len(panels) == 1 else 0.0) + 0.75 + 0.165 * rows_of_key)
-    legend(figure, handles, "" if spec.lines == "activation" else words(spec.lines))
+    legend(figure, handles, "" if spec.lines == "activation" else words(spec.lines), rows_of_key)
     return figure
 
 
@@ -118,6 +118,11 @@ def panel(
             nowhere.append((x, LOST if row["diverged"] and row["diverged"] == row["runs"] else MISSING, look))
     for value, look in looks.items():
         keys |= framed(axes, frame[frame[spec.lines] == value], PLACE, look.colour)
+    for i in set(range(len(groups))) - {groups.index(one) for one in frame[spec.x]}:
+        text = why_no_points(measure, spec.x, groups[i])
+        look_of: dict[str, Any] = {"color": "#555555", "fontsize": 7, "ha": "center", "va": "center"}
+        look_of["bbox"] = {"facecolor": BAND if i % 2 else "white", "edgecolor": "none", "pad": 0.5}
+        axes.text(i, 0.5, text, transform=axes.get_xaxis_transform(), **look_of)
     for i in range(1, len(groups), 2):
         axes.axvspan(i - 0.5, i + 0.5, color=BAND, linewidth=0, zorder=0)
     axes.set_xlim(-0.5, len(groups) - 0.5)
@@ -133,21 +138,6 @@ def panel(
         strip(axes, nowhere)
         seen |= {why for _, why, _ in nowhere}
     return {key: look for key, look in KEYS.items() if key in seen} | keys
-
-
-RANGE = "dotted upright: least to greatest of the runs"
-
-
-def key_of_ranges(frame: pd.DataFrame) -> dict[str, dict[str, Any]]:
-    """Say how points have a range that have no interval, where some do: beside theory, which is dashed."""
-    ranged = RANGED in frame and bool((frame[RANGED] & frame["low"].notna()).any())
-    look = {"color": "#444444", "linewidth": 1.0, "linestyle": style.DASHES["dotted"], "marker": ""}
-    return {RANGE: look} if ranged else {}
-
-
-def keys_of_ranges(frame: pd.DataFrame) -> list[Line2D]:
-    """``key_of_ranges`` as what a legend takes."""
-    return [Line2D([], [], label=text, **look) for text, look in key_of_ranges(frame).items()]
 
 
 def strip(axes: Axes, nowhere: Sequence[tuple[float, str, LineStyle]]) -> None:
@@ -185,7 +175,8 @@ CAP = 0.2
 NARROW = 1.5
 """Points: a shade that is narrower is not seen behind the stroke of what is predicted."""
 NO_THEORY = "no theory"
-STROKE: dict[str, Any] = {"color": "#444444", "linewidth": 1.0, "linestyle": style.DASHES["dashed"], "zorder": 1.5}
+SHORT = (0, (2, 1))  # dashes of which there are several in the height of a row: one alone would look solid
+STROKE: dict[str, Any] = {"color": "#444444", "linewidth": 1.0, "linestyle": SHORT, "zorder": 1.5}
 SPREAD: dict[str, Any] = {"color": "#000000", "alpha": 0.08, "linewidth": 0}
 
 
@@ -200,9 +191,8 @@ def dot(axes: Axes, row: Mapping[str, Any], place: int, look: LineStyle, theory:
         axes.plot([row["low"], row["high"]], [place] * 2, color=look.colour, linewidth=1.2, linestyle=dash, marker="")
         for end in (row["low"], row["high"]):  # of one that its marker would hide they are seen all the same
             axes.plot([end] * 2, [place - CAP, place + CAP], color=look.colour, linewidth=0.8, marker="")
-    size = 7.0 if look.marker == "*" else 4.5  # a star is thin
     edge: dict[str, Any] = {"markeredgecolor": "white", "markeredgewidth": 0.4} if look.marker not in UNFILLED else {}
-    axes.plot([row["mean"]], [place], marker=look.marker, color=look.colour, markersize=size, **edge)
+    axes.plot([row["mean"]], [place], marker=look.marker, color=look.colour, markersize=4.5, **edge)
     if row.get(TRAINED):
         axes.plot([row["mean"]], [place], color=look.colour, **RING)
 
@@ -228,6 +218,26 @@ def why_empty(rows: pd.DataFrame) -> str:
     lost = {name: int(rows[name].sum()) for name in ("diverged", "missing")}
     word = "diverged" if lost["diverged"] > lost["missing"] else "undefined: a norm is 0 or not finite"
     return f"{word} ({max(lost.values())} of {int(rows['runs'].sum())} runs)"
+
+
+def why_no_line(panel: pd.DataFrame) -> str:
+    """Say in a panel without a line why there is none.
+
+    >>> why_no_line(pd.DataFrame({"n": [0, 3], "runs": 20})).replace(chr(10), " ")
+    'not drawn: at most 3 of 20 have a value'
+    """
+    most = int(panel["n"].max())
+    return f"not drawn: at most {most} of\n{panel['runs'].max():.0f} have a value" if most else "no value"
+
+
+def why_no_points(measure: str, x: str, value: Any) -> str:
+    """Say where a group has no points why: no slope is there where fewer than three layers are.
+
+    >>> why_no_points("vanishing_slope", "depth", 2), why_no_points("test_accuracy", "depth", 2)
+    ('a slope takes\\ndepth 3 or more', 'no value')
+    """
+    shallow = about(measure).unit == DECADES_PER_LAYER and x == "depth" and value < FEWEST_LAYERS
+    return f"a slope takes\ndepth {FEWEST_LAYERS} or more" if shallow else "no value"
 
 
 def beyond(row: Mapping[str, Any], above: bool) -> str:

@@ -19,7 +19,6 @@ from actlab.analysis.axes import (
     NOT_KEPT,
     curve,
     is_predicted,
-    legend,
     line_label,
     looks_of,
     name_lines,
@@ -29,6 +28,7 @@ from actlab.analysis.axes import (
 from actlab.analysis.axis_scales import decades_scale
 from actlab.analysis.drawings import Spec
 from actlab.analysis.layout import number
+from actlab.analysis.legends import legend
 from actlab.analysis.looks import LineStyle
 from actlab.analysis.named_lines import UNDER, WIDER, beneath
 from actlab.analysis.of_trained import TRAINED, untrained

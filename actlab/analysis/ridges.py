@@ -14,11 +14,12 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from actlab.analysis import style
-from actlab.analysis.axes import arrangement, legend, looks_of, name_edges, panel_title
+from actlab.analysis.axes import arrangement, looks_of, name_edges, panel_title
 from actlab.analysis.axis_scales import in_one_notation
 from actlab.analysis.binned import CUT, GAP, SAID, Axis, axis_of, beyond, keys_of
 from actlab.analysis.drawings import Spec
 from actlab.analysis.layout import records, setting
+from actlab.analysis.legends import legend
 from actlab.analysis.of_trained import of_how_many
 from actlab.measures import about
 

@@ -13,10 +13,11 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from actlab.analysis import style
-from actlab.analysis.axes import legend, line_label, looks_of, points
+from actlab.analysis.axes import line_label, looks_of, points
 from actlab.analysis.axis_scales import spread_out
 from actlab.analysis.drawings import Spec
 from actlab.analysis.layout import words
+from actlab.analysis.legends import legend
 from actlab.analysis.reaches import drawn
 from actlab.measures import about
 

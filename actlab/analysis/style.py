@@ -13,6 +13,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import ListedColormap, to_hex
 from matplotlib.figure import Figure
+from matplotlib.path import Path as Outline
 from matplotlib.transforms import Bbox
 from PIL import Image
 
@@ -25,6 +26,8 @@ DASHES: dict[str, Any] = {
     "dotted": (0, (1, 1.2)),
     "dashdot": (0, (5, 1.5, 1, 1.5)),
 }
+SHORT_DASHES = Outline([(x, 0.0) for x in (-7.5, -3.5, -2.0, 2.0, 3.5, 7.5)], [Outline.MOVETO, Outline.LINETO] * 3)
+"""A mark of three dashes, 15 points wide: of what is dashed, at one place alone; a point upon it leaves its gaps."""
 
 
 def line(look: LineStyle) -> dict[str, Any]:

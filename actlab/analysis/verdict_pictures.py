@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from fractions import Fraction
 from pathlib import Path
 
@@ -47,25 +47,37 @@ def chosen(one: Verdict, pictures: Iterable[str]) -> list[str]:
     """
     names = sorted(name for name in pictures if one.figure and name.partition("-")[0] == one.figure)
     if not one.under:
-        return sorted(names, key=lambda name: -fit("", name, names))[:MOST]
+        return sorted(names, key=lambda name: -fit({}, name, names))[:MOST]
     fits = FAVOUR.get(one.form, float)
     # Of a claim that is true under some conditions those that contradict it come first, whatever they measure.
     rows = sorted(
         one.under, key=lambda row: (one.verdict == ONLY_IF and row.verdict != CONTRADICTED, fits(row.estimate))
     )
-    best = (max(names, key=lambda name: fit(row.condition, name, names), default="") for row in rows)
+    best = (max(names, key=lambda name: fit(row.at, name, names), default="") for row in rows)
     return [name for name in dict.fromkeys(best) if name][:MOST]
 
 
-def fit(condition: str, name: str, names: Collection[str]) -> Fraction:
-    """Say how well a picture's settings fit a condition, by its words."""
-    said = set(re.findall(r"[\w.=]+", condition.lower()))
-    said |= {setting for word, setting in ALSO.items() if word in said}
+def fit(at: Mapping[str, str], name: str, names: Collection[str]) -> Fraction:
+    """Say how well a picture's settings fit those of a condition, and the words of what else it stands for.
+
+    Args:
+        at: what the condition stands for, {setting: value}, as ``Under.at`` gives it.
+        name: the picture's.
+        names: those of all pictures.
+
+    >>> names = ["p-width=64-residual=false", "p-width=64-residual=true", "p-width=128-residual=false"]
+    >>> [str(fit({"width": "64", "breach": "residual"}, name, names)) for name in names]
+    ['2', '4', '0']
+    """
     every = [settings_of(other) for other in names]
+    known = set().union(*every)
+    said = set(re.findall(r"[\w.=]+", " ".join(value for key, value in at.items() if key not in known).lower()))
+    said |= {setting for word, setting in ALSO.items() if word in said}
     total = Fraction(0)
     for key, value in settings_of(name).items():
-        values = {settings.get(key, "") for settings in every}
-        if any(named(key, other, said) for other in values):
+        if key in at:
+            total += NAMED * (at[key] == value)
+        elif any(named(key, settings.get(key, ""), said) for settings in every):
             total += NAMED * named(key, value, said)
         else:
             total += Fraction(sum(settings.get(key) == value for settings in every), len(every) + 1)

@@ -17,6 +17,7 @@ from actlab.analysis.fitting import in_blocks
 from actlab.analysis.layout import Table, number
 from actlab.analysis.looks import LineStyle
 from actlab.analysis.notes import listed
+from actlab.analysis.point_marks import told_apart
 
 STORY = 9  # the example's figure draws the first nine activations, which are the story's: more lines cover each other
 
@@ -186,4 +187,4 @@ def descent_figure(descent: pd.DataFrame, styles: Mapping[str, LineStyle]) -> Fi
     handles, labels = loss.get_legend_handles_labels()
     title = {"title": textwrap.fill(more, 110), "title_fontsize": 8} if more else {}
     figure.legend(handles[::-1], labels[::-1], loc="outside lower center", ncols=5, **title)
-    return figure
+    return told_apart(figure)

@@ -105,13 +105,16 @@ class Measure:
 
     @property
     def axis(self) -> str:
-        """Its name on an axis, with its unit.
+        """Its name on an axis, with its unit; of a share of what its name counts, that it is one.
 
         >>> Measure("weight_slope", unit=DECADES_PER_LAYER).axis
         'weight slope [decades / layer]'
+        >>> Measure("dead_fraction", label="dead units", range=(0.0, 1.0)).axis
+        'dead units (share of all)'
         """
         label = self.label or self.words
-        return f"{label} [{self.unit}]" if self.unit else label
+        counted = self.range == FRACTION["range"] and not {"units", "activations"}.isdisjoint(label.split())
+        return f"{label} [{self.unit}]" if self.unit else f"{label} (share of all)" if counted else label
 
     @property
     def column(self) -> str:

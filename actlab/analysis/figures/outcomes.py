@@ -301,11 +301,12 @@ def intervals_by_depth(cells: Cells) -> Drawing | None:
     spec = Spec(DOTS, x="depth", lines=subject(cells), looks=cells.looks)
     lacking = (frame["diverged"] + frame["missing"] > 0) & (frame["n"] > 0)
     some = "; half filled where some runs have no value" * bool(lacking.any())
-    undefined = "; a slope is defined from depth 3 on" * (len(parts) > 1 and int(frame["depth"].min()) < 3)
-    below = f" Below the axis stand cells without any{undefined}." * bool((frame["n"] == 0).any())
+    below = " Below the axis stand cells without any." * bool((frame["n"] == 0).any())
+    slope = "A slope is defined from depth 3 on." * (len(parts) > 1 and int(frame["depth"].min()) < 3)
     caption = f"{estimates_of(frame).replace('dotted edges', 'dotted')}{some}.{below}"
     caption += f" {CHANCE}" * ("chance" in frame)
     beside = UNTRAINED_BESIDE * bool((partly(frame) & (frame["seeds"] != "")).any())
-    caption = " ".join(filter(None, [caption, some_trained(frame, cells), beside, marked_untrained(frame, "Hollow")]))
+    marked = [some_trained(frame, cells), beside, marked_untrained(frame, "Hollow")]
+    caption = " ".join(filter(None, [caption, *marked, slope]))
     caption += f" {OF_ERRORS}" * bool((frame["measure"] == "test_accuracy").any())
     return drawing(cells, frame, spec, "Estimates with their intervals, by depth", caption)

@@ -158,11 +158,12 @@ def predicted(cells: Cells, tables: Tables) -> Finding | None:
     number += " of depth 3 or more" * bool((cells.runs["depth"] < 3).any())  # shallower ones have no slope
     of = "of these" if len(judged) == len(there) else f"of the {len(judged)} in which every run has a slope"
     where = f"{'all' if near == len(judged) else near or 'none'} {of}" if len(frame) > 1 or not near else "it"
+    beyond = f", and in {len(judged) - near} it is not" * (0 < near < len(judged))
     by_what = "(the median, and the range) " * bool(off["n"] > 1 and math.isnan(off["low"]))
     text = (
         f"Mean-field theory predicts the gradient's slope before training in {number}. In "
         f"{where} the measured mean is within {BEYOND:g} standard "
-        f"errors of what is predicted (as theory expects of so many networks of that width); "
+        f"errors of what is predicted (those that theory gives a mean of so many networks of that width){beyond}; "
         f"the furthest off, by {abs(off['standard_errors']):.3g} of them, is "
         f"{those}: {estimate(off)} decades per layer {by_what}"
         f"measured, {predicted_text(off)} predicted."
