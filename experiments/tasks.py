@@ -133,7 +133,9 @@ def elu_is_steadier(cells: Cells) -> Verdict:
     for optimizer in optimizers(cells):
         rows = chosen(cells, "elu", "relu")
         spread = rows[rows["optimizer"] == optimizer].pivot_table("metric", "data", "activation", aggfunc="std")
-        ratios[optimizer] = pd.Series(np.log10(spread["elu"] / spread["relu"]), spread.index)
+        ratios[Condition(optimizer, optimizer=optimizer)] = pd.Series(
+            np.log10(spread["elu"] / spread["relu"]), spread.index
+        )
     statement = "converges more stably than relu (spread of the final metric over seeds)"
     evidence = "log10 of elu's standard deviation over relu's, one number a task"
     verdict = judge("E3b", "elu", statement, AT_MOST, math.log10(STEADIER), ratios, evidence)
