@@ -39,7 +39,7 @@ def part_of(folder: Path, about: Mapping[str, Any]) -> Part | None:
         folder: the part's.
         about: what the trial keeps of itself.
     """
-    from actlab.analysis import redrawn, verdict_pictures, verdicts
+    from actlab.analysis import redrawn, scopes, verdict_pictures, verdicts
     from actlab.analysis.deciding import in_file
     from actlab.study.yaml_text import bounded_load
 
@@ -57,6 +57,7 @@ def part_of(folder: Path, about: Mapping[str, Any]) -> Part | None:
     figures = frozenset(one.stem for one in (folder / "figures").glob("*.png"))
     titles, drawn = verdict_pictures.titles(folder / "report.md"), redrawn.titles(found, folder)
     rule, html = str(study.get("claims")), (folder / PAGE).is_file()
-    about_study = (verdicts.scope_of(study), rule, again, found, figures, True, html, titles)
-    deciding, on = in_file(folder / rule, found), verdicts.splits_of(study)
-    return verdicts.Part(folder.name, *about_study, redrawn=drawn, deciding=deciding, splits=on)
+    about_study = (scopes.scope_of(study), rule, again, found, figures, True, html, titles)
+    deciding, on = in_file(folder / rule, found), scopes.splits_of(study)
+    own = {one.id: scopes.scope_of(study, scopes.used(one.under)) for one in found}
+    return verdicts.Part(folder.name, *about_study, redrawn=drawn, deciding=deciding, splits=on, narrower=own)

@@ -140,7 +140,7 @@ def leaky_in_words(cells: Cells) -> str:
     """Say what a small slope is worth where ReLU dies, and of how many networks that trained."""
     rows = pd.concat([dying_relu.harsh(cells, name) for name in ("relu", "leaky_relu")])
     deep = rows[rows["depth"] > rows["depth"].min()]
-    weak = dying_relu.leaky_weakens(cells)
+    weak = dying_relu.leaky_is_hardly_weak(cells)
     if weak.verdict != CONTRADICTED or deep.empty:
         return ""
     trained = {name: int(deep.loc[deep["activation"] == name, "trained"].sum()) for name in ("relu", "leaky_relu")}

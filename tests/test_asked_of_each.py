@@ -1,11 +1,15 @@
 """Claims of the trial by what they are asked of: each depth or task, some of them, the order alone, all networks."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from actlab.analysis import scopes
 from actlab.analysis.cells import build_cells
-from actlab.analysis.claims import CONTRADICTED, INCONCLUSIVE, ONLY_IF, SUPPORTED
+from actlab.analysis.claims import AT_LEAST, CONTRADICTED, INCONCLUSIVE, ONLY_IF, SUPPORTED, judge
+from actlab.analysis.under import AT, Condition
 from benchmarks.judged import complexity as patterns
 from benchmarks.judged import dying_relu as on_dying
 from benchmarks.judged import equal_shift as on_rates
@@ -14,6 +18,7 @@ from benchmarks.judged.made import TWO, cells_of, first_records, named, runs_of
 from experiments import bias_shift, complexity, dying_relu, equal_shift, normalising, tasks
 from tests.synthetic import frames
 
+ROOT = Path(__file__).parents[1]
 SPREAD = np.array([0.001, -0.001, 0.002, 0.0, -0.002])
 SEEDS = 15
 MET = ("momentum (one of the two meets the target in 9", "adam (one of the two meets the target in 12")
@@ -88,7 +93,7 @@ def test_what_dies_and_what_is_weak_are_asked_under_conditions_of_one_name():
     runs = runs_of(on_dying.AT_HIGH, 20)
     by_claim = [
         words_of(claim(cells_of(runs, steps=first_records(runs, **dict.fromkeys(DEAD, 0.3 + spread(runs))))))
-        for claim in (dying_relu.relu_units_die, dying_relu.leaky_weakens, dying_relu.leaky_performs)
+        for claim in (dying_relu.relu_units_die, dying_relu.leaky_is_hardly_weak, dying_relu.leaky_performs)
     ]
     assert [list(one) for one in by_claim] == [[f"adam at 0.1, depth {depth}" for depth in (2, 5, 10)]] * 3
 
@@ -181,21 +186,50 @@ def test_gains_that_rise_and_fall_are_not_in_order():
     assert reversed_pairs == list(range(7))
 
 
-def test_networks_that_overflow_count_with_the_least_that_their_variance_is():
+def test_with_as_many_units_as_inputs_glorots_weights_break_nothing_and_that_is_said():
     residual = {"residual": True, "standardize": True, "weight_init": "lecun_normal"}
-    same = residual | {"residual": False, "weight_init": "glorot_normal", "width": 64}  # which is no breach
-    runs = runs_of(named("selu") | {"conditions": (residual | {"width": 256}, same)}, 20)
-    large = np.where(runs["seed"] < 7, np.inf, 1e33 * (1 + np.abs(spread(runs)))).astype(np.float32)
-    variance = np.where(runs["residual"], large, 1.0)
+    same = residual | {"residual": False, "weight_init": "glorot_normal"}
+    runs = runs_of(named("selu") | {"width": (64, 256), "conditions": (residual, same)}, 20)
+    variance = 1e33 * (1 + np.abs(spread(runs)))
     one = normalising.each_condition_is_needed(
         cells_of(runs, layers=first_records(runs, layer=100, act_mean=0.0, act_var=variance))
     )
-    assert (one.verdict, one.n) == (SUPPORTED, 20)
-    assert one.estimate == pytest.approx((7 * normalising.MOST + 13 * 33) / 20, abs=0.01)
-    assert 32.9 < one.low < one.high < normalising.MOST  # more than where float32 ends nothing was seen to be
-    assert one.method.startswith("logit t")
-    assert "as drawn, up to where float32 ends, by seed; 7 of 20 overflowed and count as that end, 38.5" in one.evidence
-    assert one.evidence.endswith("width 256 (7 of 20 overflow, a share of 0.35 [0.18, 0.57]: the mean is more)")
+    assert one.verdict == SUPPORTED
+    assert [row.condition for row in one.under] == [
+        "Glorot weights, width 256",
+        "residual, width 64",
+        "residual, width 256",
+    ]
+    assert "Glorot's weights are LeCun's, and no breach (width 64)" in one.evidence
+
+
+def test_a_verdict_is_on_what_its_numbers_are_of_and_not_on_all_that_its_study_has():
+    """A claim's own settings narrow the scope that stands in its row; one condition alone can say them, too."""
+    study = {
+        "data": {"name": "digits", "seed": 0},
+        "train": {"steps": 400},
+        "sweep": {"matrix": {"train.optimizer": ["adam", "sgd"], "model.depth": [2, 5]}, "seeds": 20},
+    }
+    values = [0.3, 0.31, 0.32, 0.3, 0.31]
+    harsh = {Condition(f"depth {depth}", optimizer="adam", depth=depth): values for depth in (2, 5)}
+    one = judge("L1a", "", "s", AT_LEAST, 0.1, harsh, "e")
+    assert (
+        scopes.scope_of(study, scopes.used(one.under)) == "digits; depth 2, 5; adam; steps 400; 20 seeds on one split"
+    )
+    drawn = judge("S2a", "", "s", AT_LEAST, 0.1, {Condition("as drawn", evaluation="init"): values}, "e")
+    assert (len(drawn.under), drawn.condition, drawn.evidence) == (1, "", "e")
+    assert (
+        scopes.scope_of(study, scopes.used(drawn.under)) == "digits; depth 2, 5; before training; 20 seeds on one split"
+    )
+    plain = judge("S2a", "", "s", AT_LEAST, 0.1, values, "e")
+    assert scopes.scope_of(study, scopes.used(plain.under)) == scopes.scope_of(study)
+
+
+def test_conditions_of_the_trials_studies_are_settings_and_not_words_alone():
+    rows = pd.read_csv(ROOT / "results/claims/tables/claims-conditions.csv")
+    settings = [name for name in rows if name.startswith(AT)]
+    bare = rows[rows[settings].isna().all(axis=1)]
+    assert set(bare["study"]) <= {"shape", "cost"}
 
 
 def test_at_one_rate_the_shift_is_compared_at_each():

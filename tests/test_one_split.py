@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from actlab.analysis import trial_page, verdicts
+from actlab.analysis import scopes, trial_page, verdicts
 from actlab.analysis.claims import AT_LEAST, SUPPORTED, Verdict
 from actlab.analysis.sections import markdown
 from benchmarks import judge
@@ -33,8 +33,8 @@ def supported(id):
 )
 def test_a_scope_ends_with_the_splits_that_its_seeds_are_on(data, matrix, end, splits):
     study = {"data": data, "sweep": {"matrix": matrix, "seeds": 20}}
-    assert verdicts.scope_of(study).endswith(end)
-    assert verdicts.splits_of(study) == splits
+    assert scopes.scope_of(study).endswith(end)
+    assert scopes.splits_of(study) == splits
 
 
 def test_the_first_screen_counts_the_verdicts_that_rest_on_one_split():

@@ -760,6 +760,24 @@ def test_shares_and_ranks_do_not_depend_on_scale_even_where_float32_cannot_squar
         np.testing.assert_allclose(scaled[name], plain[name], rtol=1e-4, err_msg=name)
 
 
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 3e16, 1e17])
+@pytest.mark.parametrize("name", ["act_mean", "act_var", "act_var_within", "preact_second_moment"])
+def test_moments_are_known_wherever_float32_has_them(name, scale):
+    """Summed over 65,536 values the squares of 1e17 leave float32, and their mean does not."""
+    values = np.random.default_rng(0).normal(0.7, 1.0, (256, 256)).astype(np.float32) * np.float32(scale)
+    exact = values.astype(np.float64)
+    truth = {
+        "act_mean": exact.mean(),
+        "act_var": exact.var(),
+        "act_var_within": exact.var(axis=0).mean(),
+        "preact_second_moment": (exact**2).mean(),
+    }
+    found = probes.measure_layer((name,), *(jnp.asarray(values),) * 4, {})[name]
+    np.testing.assert_allclose(found, truth[name], rtol=1e-4)
+    hundredfold = probes.PROBES[name](jnp.full((256, 256), jnp.float32(1e37)) * jnp.asarray(values / scale))
+    assert name == "act_mean" or not np.isfinite(hundredfold)  # what leaves float32 itself is not hidden
+
+
 @pytest.mark.parametrize("value", [0.0, 0.1, -0.7])
 def test_a_layer_equal_in_all_rows_is_constant_and_without_rank(value):
     z = jnp.full((7, WIDTH), value)  # the mean of seven times 0.1 is not 0.1 in float32

@@ -65,7 +65,8 @@ class Verdict:
         evidence: what the number is, with its unit.
         unit: that of the estimate and of δ, by the measure's record; empty for a pure number.
         figure: the name of the study's figure that shows it, if one does.
-        under: what was found under each of several conditions, in the order in which they were given.
+        under: what was found under each of its conditions, in the order in which they were given; empty where nothing
+            is said of these.
     """
 
     id: str
@@ -167,7 +168,8 @@ def judge(
         id, activation, statement, form, effect, evidence, figure: see ``Verdict``.
         samples: one number per seed; or {condition: such numbers}, each a name or a ``Condition``. Under k conditions
             each interval has the level 1 − .05/k, so that all of them hold at once with 95 %. What is not finite is
-            left out. What is an interval already is taken as it is, as ``computed``.
+            left out. What is an interval already is taken as it is, as ``computed``. A single ``Condition`` says of
+            which of the study's settings the numbers are.
         of: the measure that the numbers are of, by its name (a user's own: its record): its kind decides how intervals
             are made. Without one they are taken for unbounded.
         difference: whether they are differences of two values of it.
@@ -205,13 +207,13 @@ def judge(
     least = min(known, key=lambda name: FAVOUR[form](intervals[name].mean), default="")
     one = intervals.get(least, NOTHING)
     method = f"{one.method}, {percent(1 - 0.05 / k)}" if k > 1 and one.known and one.method != COMPUTED else one.method
-    evidence = f"{evidence}; least favourable: {least}" if least else evidence
+    evidence = f"{evidence}; least favourable: {least}" if least and k > 1 else evidence
     numbers = (*numbers_of(one)[:-1], method)
     said = (verdict, condition, evidence, record.unit, figure)
     under = tuple(
         Under(str(name), *numbers_of(found), words[name], more.get(name, ""), getattr(name, "settings", ()))
         for name, found in intervals.items()
-        if k > 1
+        if k > 1 or isinstance(name, Condition)
     )
     return Verdict(id, activation, statement, form, effect, *numbers, *said, under)
 

@@ -26,6 +26,8 @@ from actlab.naming import in_brief, show
 FLOATS = "%.10g"
 DAGGER = "†"
 UNDECIDED = "?"
+WIDEST = 240
+"""Characters in a line of a Markdown table up to which its columns are aligned: padding is half of a wider one."""
 
 
 @dataclass(frozen=True)
@@ -359,7 +361,14 @@ def to_csv(frame: pd.DataFrame, floats: str = FLOATS) -> str:
 
 
 def pipe_table(wide: pd.DataFrame) -> str:
-    """Write a wide table as a Markdown pipe table."""
+    """Write a wide table as a Markdown pipe table: in aligned columns, unless no window shows such a line whole.
+
+    >>> print(pipe_table(pd.DataFrame({"a": ["x", "x" * 300]})).replace("x" * 300, "..."))
+    | a |
+    |:--|
+    | x |
+    | ... |
+    """
     from tabulate import tabulate
 
     def cell(content: object) -> str:
@@ -367,7 +376,11 @@ def pipe_table(wide: pd.DataFrame) -> str:
 
     safe = [[cell(content) for content in row] for row in wide.itertuples(index=False)]
     heads = [cell(name) for name in wide.columns]
-    return tabulate(safe, headers=heads, tablefmt="pipe", disable_numparse=True, stralign="left")
+    aligned = tabulate(safe, headers=heads, tablefmt="pipe", disable_numparse=True, stralign="left")
+    if len(aligned.partition("\n")[0]) <= WIDEST:
+        return aligned
+    rows = [f"| {' | '.join(row)} |" for row in (heads, *safe)]
+    return "\n".join([rows[0], f"|{':--|' * len(heads)}", *rows[1:]])
 
 
 def to_markdown(table: Table) -> str:

@@ -10,7 +10,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from actlab import commands
 from actlab.analysis import verdict_pictures
@@ -74,6 +73,7 @@ class Part:
         redrawn: {id of a verdict whose figure the trial draws again: its title}.
         deciding: {id: the function of the rule's file that decides it, and its line}.
         splits: on how many splits of the data a study's runs are; None of what is no study, or has no data to split.
+        narrower: {id of a verdict that is on less than its study: on what}.
     """
 
     name: str
@@ -90,6 +90,11 @@ class Part:
     redrawn: Mapping[str, str] = field(default_factory=dict, hash=False)
     deciding: Mapping[str, tuple[str, int]] = field(default_factory=dict, hash=False)
     splits: int | None = None
+    narrower: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+    def scope_of(self, id: str) -> str:
+        """Say on what a verdict is: its own scope where that is narrower than the study's."""
+        return self.narrower.get(id, self.scope)
 
     def rule_of(self, id: str) -> str:
         """Link the rule of a claim: its file, at the function that decides it where that is known."""
@@ -110,55 +115,6 @@ def read(folder: Path) -> tuple[Verdict, ...]:
     """Read the verdicts of a study's folder; none where it has no table of claims."""
     path = folder / "tables" / "claims.csv"
     return tuple(stored(path)) if path.is_file() else ()
-
-
-def scope_of(study: Mapping[str, Any]) -> str:
-    """Say on what a study's verdicts are, from its resolved file: data, networks, training, repetitions.
-
-    >>> matrix = {"model.depth": [2, 10], "train.optimizer": ["sgd", {"name": "adam", "b1": 0.9}]}
-    >>> scope_of({"data": {"name": "digits"}, "model": {"width": 64}, "sweep": {"matrix": matrix, "seeds": 20}})
-    'digits; width 64; depth 2, 10; sgd, adam; 20 seeds'
-    >>> scope_of({"data": {"name": "digits", "seed": 0}, "sweep": {"seeds": 20}})
-    'digits; 20 seeds on one split'
-    """
-
-    def values(key: str) -> list[str]:
-        names = [str(one.get("name")) if isinstance(one, Mapping) else str(one) for one in given(study, key)]
-        return list(dict.fromkeys(Path(one).name if "/" in one else one for one in names))
-
-    parts = []
-    for key, word in {
-        "data.name": "",
-        "model.width": "width ",
-        "model.depth": "depth ",
-        "model.weight_init": "",
-        "train.optimizer": "",
-        "train.steps": "steps ",
-    }.items():
-        if found := values(key):
-            parts.append(f"{word}{', '.join(found)}")
-    seeds = (study.get("sweep") or {}).get("seeds", 1)
-    parts.append(counted(len(seeds) if isinstance(seeds, list) else int(seeds), "seed"))
-    if splits := splits_of(study):
-        each = " each" * (len({str(one) for one in given(study, "data.name")}) > 1)
-        parts[-1] += f" on {'one split' if splits == 1 else counted(splits, 'split')}{each}"
-    return "; ".join(parts)
-
-
-def given(study: Mapping[str, Any], key: str) -> list[Any]:
-    """List what a study gives a key, ``section.name``: its values where it is swept, else the one; empty without."""
-    section, _, name = key.partition(".")
-    matrix = (study.get("sweep") or {}).get("matrix") or {}
-    return [one for one in matrix.get(key, [(study.get(section) or {}).get(name)]) if one is not None]
-
-
-def splits_of(study: Mapping[str, Any]) -> int | None:
-    """Count the splits of the data that a study's runs are on, of each of its data sets; None where it names none.
-
-    >>> splits_of({"data": {"seed": 3}}), splits_of({"sweep": {"matrix": {"data.seed": [0, 1]}}}), splits_of({})
-    (1, 2, None)
-    """
-    return len(set(given(study, "data.seed"))) or None
 
 
 def in_order(parts: Sequence[Part], claims: Mapping[str, str]) -> list[tuple[Verdict, Part]]:
@@ -191,7 +147,7 @@ def table(parts: Sequence[Part], claims: Mapping[str, str], quick: bool = False)
         claims: {id: what is said}, of the story, in its order.
         quick: whether the trial was a quick one.
     """
-    rows = [{**vars(one), "scope": part.scope, "study": part.name} for one, part in in_order(parts, claims)]
+    rows = [{**vars(one), "scope": part.scope_of(one.id), "study": part.name} for one, part in in_order(parts, claims)]
     frame = pd.DataFrame(rows, columns=list(COLUMNS))
     pairs = in_order(parts, claims)
     wide = pd.DataFrame(
@@ -202,7 +158,7 @@ def table(parts: Sequence[Part], claims: Mapping[str, str], quick: bool = False)
             "claimed": ["–" if one.verdict == FAILED else claimed(one) for one, _ in pairs],
             "measured": [measured(one) for one, _ in pairs],
             "verdict": [f"**{one.verdict}**{qualified(one)} {plain(one.condition)}".strip() for one, _ in pairs],
-            "scope": [plain(part.scope) for _, part in pairs],
+            "scope": [plain(part.scope_of(one.id)) for one, part in pairs],
             "study": [f"[{part.name}](../{part.name}/report.md)" if part.study else part.name for _, part in pairs],
         }
     )
@@ -277,7 +233,7 @@ def of_verdict(
         *([f"It {plain(head)}." if head.startswith("would") else f"To know: {plain(head)}."] if head else []),
         *([f"To doubt: {plain(in_print(doubt))}."] if doubt else []),
         *terms(one),
-        f"{scope_word(one, part)}: {plain(part.scope)}.",
+        f"{scope_word(one, part)}: {plain(part.scope_of(one.id))}.",
         *([f"Rule: {part.how}"] if part.how else []),
         ("" if part.how else f"{part.rule_of(one.id)}, ")
         + f"[numbers]({part.name}/tables/claims.csv)"
@@ -292,7 +248,7 @@ def of_verdict(
     blocks: tuple[Items | Grid | Picture, ...] = (Items(tuple(lines), printed=printed),)
     if (part.name, one.id) in figures:
         blocks += (Picture(heading, f"{FIGURES}/{figures[part.name, one.id]}.png", DRAWN, pd.DataFrame(), linked=True),)
-    if one.under:  # in the order of the picture
+    if len(one.under) > 1:  # in the order of the picture
         blocks += (Grid(of_conditions(one), "the conditions", first="condition", filtered=False),)
     pictures = {
         f"{part.name}/figures/{name}.png": verdict_pictures.caption(name, part.captions.get(name, ""), part.name)

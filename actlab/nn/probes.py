@@ -39,6 +39,20 @@ def scaled(values: Array) -> Array:
     return values / jnp.where(largest > 0, largest, 1.0)
 
 
+def brought_down(values: Array) -> tuple[Array, Array]:
+    """Divide values by the power of two that brings the largest magnitude below 2, if it is above; return that, too.
+
+    A sum over many rows and units leaves float32 long before its mean does: 65,536 squares of 1e17. A power of two
+    changes no digit.
+
+    >>> brought_down(jnp.array([6.0, -1.0]))
+    (Array([ 1.5 , -0.25], dtype=float32), Array(4., dtype=float32))
+    """
+    _, exponent = jnp.frexp(jnp.max(jnp.abs(values)))
+    power = jnp.ldexp(jnp.ones((), values.dtype), jnp.maximum(exponent - 1, 0))
+    return values / power, power
+
+
 def centred(h_MxW: Array) -> Array:
     """Subtract h's mean over rows, exactly zero where rows are equal: a deep sigmoid network makes them so.
 
@@ -87,22 +101,26 @@ def constant_fraction(h_MxW: Array) -> Array:
 
 def act_mean(h_MxW: Array) -> Array:
     """Mean of h over units and rows."""
-    return jnp.mean(h_MxW)
+    h_MxW, power = brought_down(h_MxW)
+    return jnp.mean(h_MxW) * power
 
 
 def act_var(h_MxW: Array) -> Array:
     """Variance of h over units and rows, pooled."""
-    return jnp.var(h_MxW)
+    h_MxW, power = brought_down(h_MxW)
+    return jnp.var(h_MxW) * power * power
 
 
 def act_var_within(h_MxW: Array) -> Array:
     """Variance of h over rows for each unit, then averaged: pooled variance hides a collapse to constant units."""
-    return jnp.mean(centred(h_MxW) ** 2)
+    h_MxW, power = brought_down(h_MxW)
+    return jnp.mean(centred(h_MxW) ** 2) * power * power
 
 
 def preact_second_moment(z_MxW: Array) -> Array:
     """Mean z² over units and rows."""
-    return jnp.mean(z_MxW**2)
+    z_MxW, power = brought_down(z_MxW)
+    return jnp.mean(z_MxW**2) * power * power
 
 
 def preact_mean_share(z_MxW: Array) -> Array:

@@ -9,6 +9,7 @@ from benchmarks.judged import (
     dying_relu,
     equal_rates,
     equal_shift,
+    equal_speed,
     frozen_slopes,
     normalising,
     regularised,
@@ -23,6 +24,6 @@ from benchmarks.judged import (
 CASES = (
     *(*slopes.CASES, *centred.CASES, *trainable.CASES, *complexity.CASES, *tasks.CASES, *dying_relu.CASES),
     *(*normalising.CASES, *breaches.CASES, *alphas.CASES, *saturation.CASES, *bias_shift.CASES),
-    *equal_shift.CASES,
+    *(*equal_shift.CASES, *equal_speed.CASES),
     *(*small_data.CASES, *frozen_slopes.CASES, *regularised.CASES, *equal_rates.CASES, *same.CASES),
 )

@@ -10,5 +10,5 @@ NETWORKS = named(*LABELS.values()) | {"optimizer": TWO}
 CASES = (
     Case(alphas.any_matters, NETWORKS, accuracy(LABELS[1.5]), 0.06),
     Case(alphas.in_use_matters, NETWORKS, accuracy(LABELS[0.1]), 0.06),
-    Case(alphas.beyond_linear, NETWORKS, accuracy(LABELS[0.01]), 0.05),
+    Case(alphas.linear_is_worse, NETWORKS, accuracy(LABELS[0.01]), 0.05),
 )

@@ -28,6 +28,6 @@ def share(rng: np.random.Generator, runs: pd.DataFrame, truth: float) -> Mapping
 CASES = (
     Case(bias_shift.means_are_nearer, NETWORKS, shifted, 0.2),
     Case(bias_shift.shift_is_less, NETWORKS, shifted, 0.2),
-    Case(bias_shift.leaky_is_enough, NETWORKS, shifted, 0.2),
+    Case(bias_shift.shift_is_less_than_leaky, NETWORKS, shifted, 0.2),
     Case(bias_shift.relu_shifts, named("relu") | {"optimizer": TWO}, share, 0.2, None),
 )

@@ -33,7 +33,6 @@ def larger(one: str) -> Draw:
 CASES = (
     Case(small_data.prelu_overfits, named(PRELU, LEAKY) | ROWS, larger(PRELU), 0.04),
     Case(small_data.per_unit_overfits, named(PER_UNIT, LEAKY) | ROWS, larger(PER_UNIT), 0.04),
-    Case(small_data.prelu_is_as_leaky, named(PRELU, LEAKY) | ROWS, larger(PRELU), 0.0, None),
     *(
         Case(
             MISH[f"mish_regularises_beside_{other}"], named(other, "mish") | ROWS, gap("mish", -1.0, LOSS, 0.055), 0.15
