@@ -9,7 +9,8 @@ what differs between two activations, or from zero, is the *truth* that the repe
 - **just**: the same repetitions, the claim being true at δ itself: it may be contradicted in 5 %.
 - **planted**: an effect of the size that is stated here beside each claim: it is to be found in 80 %.
 
-The interval that a verdict shows is that of the condition least favourable to it; it is to cover the truth in 95 %.
+The interval that a verdict shows is that of the condition least favourable to it, where it stays open of those that
+leave it so; it is to cover the truth in 95 %.
 
 The measurements are made up in ``benchmarks/judged``, a file for each study. The numbers are the same each time; all of
 it takes some minutes. ``--only same alphas`` tries the claims of these studies, ``--missing`` those without rows; other

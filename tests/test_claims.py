@@ -26,6 +26,7 @@ from actlab.analysis.claims import (
     judge,
 )
 from actlab.analysis.conditions import interval_of, measured, remark, told_apart, where, would_be
+from actlab.analysis.findings.decided import with_its_number
 from actlab.analysis.intervals import Interval
 from actlab.analysis.judging import computed
 from actlab.analysis.layout import with_interval
@@ -121,6 +122,47 @@ def test_a_condition_without_numbers_hides_no_other():
     one = judge("T", "relu", "it is large", AT_LEAST, 0.5, {"A": [], "B": ABOVE}, "size")
     assert (one.verdict, one.evidence) == (INCONCLUSIVE, "size; least favourable: B")
     assert one.estimate == pytest.approx(0.91)
+
+
+@pytest.mark.parametrize(
+    ("form", "opens", "estimate"),
+    [
+        (AT_LEAST, [0.95, 3.0, -0.9], 3.05 / 3),  # three numbers have no interval, and are larger than what supports it
+        (AT_LEAST, [0.2, 4.0, -1.0, 2.0, 0.0, 3.0], 8.2 / 6),  # a wide interval
+        (AT_MOST, [-3.0, -0.9, 1.5], -0.8),
+        (WITHIN, [0.01, 0.0, -0.01], 0.0),
+    ],
+)
+def test_the_number_of_an_open_claim_is_one_that_leaves_it_open(form, opens, estimate):
+    """What supports it, however narrowly, says nothing of why it is open."""
+    held = {AT_LEAST: ABOVE, AT_MOST: BELOW, WITHIN: [0.3, 0.31, 0.29, 0.3, 0.3]}[form]
+    one = judge("T", "relu", "it is", form, 0.5, {"A": held, "B": opens, "C": []}, "size")
+    assert (one.verdict, one.evidence) == (INCONCLUSIVE, "size; least favourable: B")
+    assert one.estimate == pytest.approx(estimate)
+    assert measured(one).startswith(with_interval(interval_of(one.under[1])))
+    table = claims.as_table([one], [], 0, 3)
+    assert "it is that of a condition that leaves it open" in table.note
+    said = with_its_number(one)
+    assert "supported at A: 0" in said or "supported at A: −" in said or "supported at 1 of 3 conditions" in said
+    assert "not decided at B: " in said
+
+
+def test_an_open_condition_without_a_number_says_so_beside_the_one_that_has():
+    one = judge("T", "relu", "it is large", AT_LEAST, 0.5, {"A": [], "B": ABOVE, "C": []}, "size")
+    assert measured(one).endswith(", n = 5; no number at A and 1 condition more, which leaves it open")
+    assert with_its_number(one).endswith("; not decided at A: no run has a value; C: no run has a value")
+    none = judge("T", "relu", "it is large", AT_LEAST, 0.5, {"A": [], "B": []}, "size")
+    assert measured(none) == "–, n = 0"
+    assert with_its_number(none).endswith("; not decided at A: no run has a value; B: no run has a value")
+
+
+def test_a_capped_condition_leaves_its_claim_open_and_is_shown():
+    one = judge("T", "relu", "it is", AT_LEAST, 0.5, {"A": ABOVE, "B": [x + 5 for x in ABOVE]}, "size")
+    held = judging.of_capped(one, ["B"])
+    assert (held.verdict, held.evidence) == (INCONCLUSIVE, "size; least favourable: B")
+    assert interval_of(held).mean == held.under[1].estimate
+    assert held.method == one.method
+    assert judging.of_capped(one, []) == one
 
 
 def test_a_claim_under_k_conditions_has_wider_intervals_and_shows_the_least_favourable():

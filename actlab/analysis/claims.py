@@ -58,7 +58,8 @@ class Verdict:
         statement: the claim, as it is usually made.
         form: ``at least``, ``at most``, ``within`` (±) or, of a law that holds of every value, ``exactly``.
         effect: δ, the effect that matters, in the unit of the estimate; of a law the value.
-        estimate, low, high, n, method: mean and interval; under several conditions those least favourable to the claim.
+        estimate, low, high, n, method: mean and interval; under several conditions those least favourable to the claim,
+            of one that is inconclusive among the conditions that leave it open, where these have any.
         verdict: ``supported``, ``contradicted``, ``inconclusive`` or ``true only if``; ``failed`` is for actlab to say.
         condition: of a claim under several conditions what holds under each, with its interval, those under which it is
             true first; of others, in parentheses, what makes them false or would decide; of one that failed, why.
@@ -204,7 +205,8 @@ def judge(
         else "".join(f"({one})" for one in more.values() if one)
     )
     known = [name for name in intervals if intervals[name].n]
-    least = min(known, key=lambda name: FAVOUR[form](intervals[name].mean), default="")
+    among = [name for name in known if verdict == words[name] == INCONCLUSIVE] or known  # what leaves it open is shown
+    least = min(among, key=lambda name: FAVOUR[form](intervals[name].mean), default="")
     one = intervals.get(least, NOTHING)
     method = f"{one.method}, {percent(1 - 0.05 / k)}" if k > 1 and one.known and one.method != COMPUTED else one.method
     evidence = f"{evidence}; least favourable: {least}" if least and k > 1 else evidence
@@ -325,7 +327,7 @@ def as_table(verdicts: Sequence[Verdict], undecided: Sequence[str], diverged: in
             "verdict": [f"**{one.verdict}** {plain(one.condition)}".strip() for one in verdicts],
         }
     )
-    laws = EXACTLY in set(frame["form"])
+    laws, fails = EXACTLY in set(frame["form"]), FAILED in set(frame["verdict"])
     shares = frame["method"].astype(str).str.contains(f"{WILSON}|{NEWCOMBE}").any()
     sentences = [
         "A claim is supported where the whole interval agrees with it, contradicted where none of it does, else",
@@ -333,6 +335,11 @@ def as_table(verdicts: Sequence[Verdict], undecided: Sequence[str], diverged: in
         "favourable to it is shown, those of all conditions with the verdict or below. *True only if*: supported under",
         "some conditions, contradicted under others; of either the estimate least favourable is shown. What is",
         "contradicted under one condition and supported under none is contradicted.",
+        *(
+            ["Of an inconclusive claim it is that of a condition that leaves it open, if one has a number."]
+            if found
+            else []
+        ),
         *(["*Exactly*: of every value; shown are the least and the greatest."] if laws else []),
         f"A mean of fewer than {FEWEST} numbers, or of equal ones, has no interval and decides nothing"
         + ("; a share of runs has one all the same (Wilson's; of a difference Newcombe's)." if shares else "."),
@@ -344,11 +351,7 @@ def as_table(verdicts: Sequence[Verdict], undecided: Sequence[str], diverged: in
             else "."
         ),
         *([f"Not decided, for want of another study: {plain('; '.join(undecided))}."] if undecided else []),
-        *(
-            ["*Failed*: the claim could not be decided, for the reason given."]
-            if FAILED in set(frame["verdict"])
-            else []
-        ),
+        *(["*Failed*: the claim could not be decided, for the reason given."] if fails else []),
     ]
     shown = on_page(verdicts, wide)
     return Table("Claims", " ".join(sentences), frame, wide, "claims", beside if found else {}, on_page=shown)

@@ -52,7 +52,23 @@ def measured(one: Verdict, short: bool = False) -> str:
         return both
     if one.form == EXACTLY and one.n:
         return f"{number(one.low)} to {number(one.high)}, n = {one.n}"
-    return with_interval(interval_of(one)) + f", n = {one.n}" * (one.method != COMPUTED)
+    found = with_interval(interval_of(one)) + f", n = {one.n}" * (one.method != COMPUTED)
+    return f"{found}{where_none(one)}"
+
+
+def where_none(one: Verdict) -> str:
+    """Say of an inconclusive claim whose number is of no condition that leaves it open that these have none.
+
+    >>> from actlab.analysis.claims import AT_MOST, judge
+    >>> samples = {"he": [0.1, 0.11, 0.12, 0.1, 0.11], "lecun": [], "glorot": []}
+    >>> where_none(judge("S", "", "s", AT_MOST, 0.3, samples, "e"))
+    '; no number at lecun and 1 condition more, which leaves it open'
+    """
+    open_ones = [row for row in one.under if row.verdict == INCONCLUSIVE]
+    if one.verdict != INCONCLUSIVE or not (one.n and open_ones) or any(row.n for row in open_ones):
+        return ""
+    more = f" and {counted(len(open_ones) - 1, 'condition')} more" if len(open_ones) > 1 else ""
+    return f"; no number at {open_ones[0].condition}{more}, which leaves it open"
 
 
 def least_favourable(form: str, rows: list[Under]) -> Under:

@@ -265,7 +265,25 @@ def of_capped(verdict: Verdict, names: Collection[str]) -> Verdict:
     word = overall(words.values())
     intervals = {row.condition: interval_of(row) for row in rows}
     text = conditions_text(words, intervals, word, {row.condition: row.more for row in rows})
-    return replace(verdict, verdict=word, condition=text, under=rows)
+    return shown(replace(verdict, verdict=word, condition=text, under=rows))
+
+
+def shown(verdict: Verdict) -> Verdict:
+    """Give an inconclusive verdict the number of the condition, of those that leave it open, that fits it least.
+
+    Where none of these has a number, as where no condition is open, it keeps the one that it has.
+    """
+    from actlab.analysis.conditions import interval_of, least_favourable
+
+    among = [row for row in verdict.under if row.n and row.verdict == verdict.verdict == INCONCLUSIVE]
+    if not among:
+        return verdict
+    row = least_favourable(verdict.form, among)
+    one = interval_of(row)
+    level = f", {percent(1 - 0.05 / len(verdict.under))}" * (one.known and one.method != COMPUTED)
+    evidence = f"{verdict.evidence.partition(LEAST)[0]}{LEAST}{row.condition}"
+    numbers = replace(verdict, estimate=one.mean, low=one.low, high=one.high, n=one.n, method=f"{one.method}{level}")
+    return replace(numbers, evidence=evidence)
 
 
 def stale_in(cells: Cells, rows: pd.DataFrame) -> pd.DataFrame:

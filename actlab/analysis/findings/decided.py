@@ -23,13 +23,14 @@ from actlab.analysis.claims import (
     as_table,
     claimed,
 )
-from actlab.analysis.conditions import found_at
+from actlab.analysis.conditions import found_at, interval_of, least_favourable, remark
 from actlab.analysis.escaping import code, plain, unguarded
 from actlab.analysis.findings.base import Finding, Row, Tables
 from actlab.analysis.intervals import FEWEST, Interval
 from actlab.analysis.layout import Table, number, records, with_interval
 from actlab.analysis.notes import listed
 from actlab.analysis.parts import CLAIMS
+from actlab.analysis.seeds import ALIKE
 from actlab.analysis.under import AT, CONDITIONS, Under
 from actlab.later import pd
 from actlab.naming import counted
@@ -109,37 +110,67 @@ def with_its_number(one: Verdict) -> str:
             return f"a law, which holds in all {one.n} cases"
         return f"{asked} of every case, found {number(one.low)} to {number(one.high)}; {inner}" if one.n else asked
     least = PARENTHESES.sub("", one.evidence.partition(LEAST)[2].partition(DOUBT)[0])
-    if least and one.verdict in (ONLY_IF, INCONCLUSIVE):
-        texts = under_conditions(one, PARENTHESES.sub("", inner), least)
-        if len(texts) <= MOST_LONG:
-            return f"{asked}{unit}; {texts}"
+    if one.verdict == INCONCLUSIVE and any(row.verdict == INCONCLUSIVE for row in one.under):
+        return f"{asked}{unit}; {left_open(one)}"
+    if least and one.verdict == ONLY_IF and len(texts := under_conditions(one, least)) <= MOST_LONG:
+        return f"{asked}{unit}; {texts}"
     told = f"{with_interval(Interval(one.estimate, one.low, one.high, one.n, one.method))}{unit}"
     if one.n and math.isnan(one.low):
         few = f"{number(one.estimate)}{unit} in {counted(one.n, 'seed')}: too few for an interval"
         alike = f"{number(one.estimate)}{unit} in all {one.n} seeds: equal values have no interval, and decide nothing"
         told, inner = (few, inner) if one.n < FEWEST else (alike, "")  # which says what more seeds would do
     where = f" at {least}, where it fits least" if least else ""
-    return f"{asked}, found {told}{where}{f'; {inner}' if inner and not least else ''}"
+    more = remark(one) if one.under else inner * (not least)
+    return f"{asked}, found {told}{where}{f'; {more}' * bool(more)}"
 
 
-def under_conditions(one: Verdict, texts: str, least: str) -> str:
+def under_conditions(one: Verdict, least: str) -> str:
     """Say under which conditions a claim was found true and under which not; of many the one where it fits least.
 
     Args:
         one: the verdict, with its conditions.
-        texts: what its own condition says, without what stands in brackets.
         least: the condition that it fits least.
     """
-    if one.verdict == INCONCLUSIVE:
-        alone = any(row.n and math.isnan(row.low) for row in one.under)
-        return f"{texts}{' (too few for one, or all alike)' * alone}"
     holds, fails = (
         PARENTHESES.sub("", found_at(one.under, *words)) for words in ((SUPPORTED,), (CONTRADICTED, INCONCLUSIVE))
     )
-    least_of = with_interval(Interval(one.estimate, one.low, one.high, one.n, one.method))
     if len(fails.removeprefix(f"{CONTRADICTED} at ")) > MOST_LONG // 2:
-        fails = f"{CONTRADICTED} at others, the furthest {least}: {least_of}"
+        fails = f"{CONTRADICTED} at others, the furthest {least}: {with_interval(interval_of(one))}"
     return f"{SUPPORTED} at {holds}; {fails}"
+
+
+def left_open(one: Verdict) -> str:
+    """Say under which conditions a claim is supported and which leave it open, each with its number and what would do.
+
+    Of many, where that is long: how many support it, and the open one that fits it least, of those with a number.
+
+    >>> from actlab.analysis.claims import AT_LEAST, judge
+    >>> found = Interval(0.9, 0.8, 1.0, 9, "t"), Interval(0.2, math.nan, math.nan, 3, "none")
+    >>> left_open(judge("V", "relu", "large", AT_LEAST, 0.1, dict(zip(["adam", "sgd"], found)), "size"))
+    'supported at adam: 0.90 [0.80, 1.00]; not decided at sgd: 0.200 in 3 seeds (it takes 5 seeds)'
+    """
+    by_word = {word: [row for row in one.under if row.verdict == word] for word in (SUPPORTED, INCONCLUSIVE)}
+    holds, opens = by_word[SUPPORTED], by_word[INCONCLUSIVE]
+    said = {id(row): f"{PARENTHESES.sub('', row.condition)}: {number_of(row)}" for row in one.under}
+    parts = [f"{SUPPORTED} at {'; '.join(said[id(row)] for row in holds)}"] * bool(holds)
+    text = "; ".join([*parts, f"not decided at {'; '.join(said[id(row)] for row in opens)}"])
+    if len(text) <= MOST_LONG or len(one.under) == 2:
+        return text
+    least = least_favourable(one.form, [row for row in opens if row.n] or opens)
+    parts = [f"{SUPPORTED} at {len(holds)} of {counted(len(one.under), 'condition')}"] * bool(holds)
+    others = f", nor at {counted(len(opens) - 1, 'condition')} more" if len(opens) > 1 else ""
+    return "; ".join([*parts, f"not decided at {said[id(least)]}{others}"])
+
+
+def number_of(row: Under) -> str:
+    """Write what was found under a condition; of one that is open why it has no interval, or what would decide."""
+    if not row.n:
+        return "no run has a value"
+    told = with_interval(interval_of(row))
+    if math.isnan(row.low):
+        told = f"{number(row.estimate)} in {counted(row.n, 'seed') if row.n < FEWEST else f'all {row.n} seeds'}"
+    more = "equal values have no interval, and decide nothing" if row.more == ALIKE else row.more
+    return f"{told} ({more})" if more else told
 
 
 def open_claims(tables: Tables) -> str:
