@@ -1,5 +1,6 @@
 """What is written for a paper compiles there and fits: all tables of ours, and tables that nobody wants."""
 
+import itertools
 import os
 import re
 import shutil
@@ -121,6 +122,39 @@ def test_tables_that_nobody_wants_compile_and_fit(tmp_path, texts):
     for i, text in enumerate(texts):
         (tmp_path / f"t{i}.tex").write_text(text, encoding="ascii")
     assert typeset(tmp_path, "\n".join(rf"\input{{t{i}}}\clearpage" for i in range(len(texts)))) == []
+
+
+MARKS = r"\def\head{\write16{head \thepage}}\def\row{\write16{row \thepage}}"
+"""Written when their page is: so pages are told whose first row stands there without a head."""
+
+
+def marked(text):
+    """Let heads and rows of tables that break say on which page they are."""
+    lines, inside = [], False
+    for line in text.splitlines():
+        if line == r"\midrule":
+            lines[-1] = rf"\head {lines[-1]}"
+        inside = (inside or line == r"\endlastfoot" or line == r"\endfoot") and line != r"\end{longtable}"
+        is_row = inside and re.search(r"\\\\\*?$", line) and not line.startswith(r"\multicolumn")
+        lines.append(rf"\row {line}" if is_row else line)
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize("cell", ["0.5", "a sentence that takes two lines at least wherever it stands " * 3])
+def test_wherever_a_table_begins_no_page_has_rows_without_a_head_nor_one_alone(tmp_path, cell):
+    """At its end longtable makes room for one row more or less; here each height of a last page is tried."""
+    rows = [[f"{i}.25", cell, str(i)] for i in range(64)]
+    text = writing.document("Long", "A note.", ["rate", "what", "which"], rows, "long", 1)
+    (tmp_path / "long.tex").write_text(marked(text), encoding="ascii")
+    body = "\n".join(rf"\clearpage\vspace*{{{at}pt}}\par Words.\par\input{{long}} Words." for at in range(0, 540, 3))
+    typeset(tmp_path, f"{MARKS}\n{body}")
+    log = (tmp_path / "paper.log").read_text(errors="replace")
+    said = re.findall(r"^(head|row) (\d+)$", log, re.MULTILINE)
+    pages = [[word for word, _ in some] for _, some in itertools.groupby(said, key=lambda one: one[1])]
+    assert len(pages) > 2 * 180
+    assert {page[0] for page in pages} == {"head"}
+    assert all(page.count("head") == 1 for page in pages)
+    assert min(page.count("row") for page in pages) >= writing.TOGETHER
 
 
 def test_tables_of_two_studies_have_labels_of_their_own_and_onecolumn_helps(tmp_path):
@@ -256,7 +290,7 @@ def test_a_table_says_what_it_is_what_it_needs_and_all_that_its_cells_say(texts)
         assert ("array" in named) == (r"\arraybackslash" in text)
         assert text.isascii()
         assert text.count(r"\label{") == 1
-        assert text.count(r"\toprule") == text.count(r"\bottomrule") * (2 if "longtable" in named else 1)
+        assert text.count(r"\toprule") == text.count(r"\bottomrule")
     text = layout.to_latex(of_settings([(i, "") for i in range(9)]))
     for i in range(9):
         assert text.count(rf"$-$0.{i:04d} [$-$0.9999,~") == 54

@@ -22,12 +22,18 @@ LINES_OF_A_FLOAT = 46
 """What does not fit on a page breaks over several."""
 MOST_ABOVE = 24
 """Lines of a note that stands above a table which breaks: it is not parted itself."""
+TOGETHER, MOST_TOGETHER = 3, 12
+"""Rows at either end of a table that no page break parts, where they have no more lines than this: none is alone."""
 LOOSE = 0.27
 """Between two rows that wrap, in lines."""
 INTERVAL = re.compile(r"([\[(])([\d$][^\s\[\](),]*), ([\d$][^\s\[\](),]*)([\])])")
 COUNT = re.compile(r"\bn = (?=\d)")
 LONG_NUMBER = re.compile(r"^(\d+\.\d{7})(\d{4,})$")
 """A setting with all its digits, which may be broken where no word may."""
+FOOT = (r"\bottomrule", r"\noalign{\vskip\maxdepth}", r"\endfoot", r"\bottomrule", r"\endlastfoot")
+"""Of a table that breaks. Without a last foot longtable keeps no room for the foot on the last page, and what reaches
+below its last row it never counts: what then overflows is broken once more, after its output routine, without a head.
+The foot of other pages is by as much higher as that may reach down."""
 PACKAGES = {"array": r"\arraybackslash", "booktabs": r"\toprule", "longtable": r"\begin{longtable}"}
 
 
@@ -170,11 +176,23 @@ def over_pages(caption: str, label: str, note: str, columns: Sequence[Column], k
         lines += [r"\addtocounter{table}{-1}"] * bool(i)
         said = [noted(note, part.across), r"\addlinespace[4pt]"] * (above and not i)
         lines += [rf"\begin{{longtable}}{{{part.shape}}}", first, *said, r"\toprule", *part.head, r"\endfirsthead"]
-        lines += [again, r"\toprule", *part.head, r"\endhead", r"\bottomrule", r"\endfoot"]
-        lines += [*part.rows, r"\end{longtable}"]
+        lines += [again, r"\toprule", *part.head, r"\endhead", *FOOT]
+        lines += [*together(part), r"\end{longtable}"]
     whose = r"\textbf{Note to Table~\thetable.} "  # which is known on its last page, where the text goes on
     lines += [rf"\par\vspace{{4pt}}\noindent{{\raggedright {whose}{note}\par}}"] * bool(note and not above)
     return [*lines, r"\endgroup"]
+
+
+def together(part: Part) -> list[str]:
+    r"""Write a block's rows so that its first ones stay on one page, and its last ones, unless they are tall.
+
+    >>> print(*together(Part("l", 1, [], [rf"{one} \\" for one in "abcdefg"], (1,) * 7)))
+    a \\* b \\* c \\ d \\ e \\* f \\* g \\
+    """
+    ends = [at for at, line in enumerate(part.rows) if line.endswith(r"\\")]
+    first, last = (sum(some) <= MOST_TOGETHER for some in (part.lines[:TOGETHER], part.lines[-TOGETHER:]))
+    kept = {*ends[: (TOGETHER - 1) * first], *(ends[-TOGETHER:-1] if last else ())}
+    return [f"{line}*" if at in kept else line for at, line in enumerate(part.rows)]
 
 
 def noted(note: str, across: int) -> str:
@@ -185,12 +203,16 @@ def noted(note: str, across: int) -> str:
 
 @dataclass(frozen=True)
 class Part:
-    """A block in LaTeX: the shapes of its columns, how many there are, its head with the rule below, its rows."""
+    """A block in LaTeX: the shapes of its columns, how many there are, its head with the rule below, its rows.
+
+    ``lines`` counts those of each row, of as many of the last ones as are kept together.
+    """
 
     shape: str
     across: int
     head: list[str]
     rows: list[str]
+    lines: Sequence[int]
 
 
 def parts(columns: Sequence[Column], keys: int, cut: Plan) -> list[Part]:
@@ -207,6 +229,7 @@ def of_block(columns: Sequence[Column], one: Block, keys: int, lifted: int) -> P
     tall = max(map(len, heads))
     stacked = zip(*([""] * (tall - len(head)) + head for head in heads), strict=True)
     rows: list[str] = []
+    lines: list[int] = []
     before: tuple[str, ...] = ()
     loose = any(one.wraps)
     empty = [not any(columns[k].cells[i] for k in values) for i in range(len(chosen[0].cells))] if values else []
@@ -220,7 +243,8 @@ def of_block(columns: Sequence[Column], one: Block, keys: int, lifted: int) -> P
             rows.append(r"\addlinespace[2.5pt]")
         before = key
         rows.append(row([column.cells[i] for column in chosen]))
-    return Part(f"@{{}}{shape}@{{}}", len(chosen), [*(row(line) for line in stacked), r"\midrule"], rows)
+        lines.append(one.lines[i])
+    return Part(f"@{{}}{shape}@{{}}", len(chosen), [*(row(line) for line in stacked), r"\midrule"], rows, lines)
 
 
 def over(columns: Sequence[Column], key: Sequence[str], across: int) -> str:
@@ -234,13 +258,15 @@ def of_records(columns: Sequence[Column], keys: int) -> Part:
     """Write a list of records: the keys of each, then a line for each field."""
     names, contents = records_widths(columns, keys)
     rows: list[str] = []
+    lines: list[int] = []
     for i in range(len(columns[0].cells)):
         said = ", ".join(f"{column.head} {column.cells[i]}" for column in columns[:keys])
         rows += [r"\addlinespace[5pt]"] * bool(rows)
         rows.append(rf"\multicolumn{{2}}{{@{{}}{paragraph(TEXT_WIDTH)}@{{}}}}{{\bfseries {said}}} \\*")
         fields = [(column.head, column.cells[i]) for column in columns[keys:] if column.cells[i]]
         rows += [row(field) for field in fields]
-    return Part(f"@{{}}{paragraph(names)}{paragraph(contents)}@{{}}", 2, [], rows)
+        lines += [max(widths.lines(head, names), widths.lines(cell, contents)) for head, cell in fields]
+    return Part(f"@{{}}{paragraph(names)}{paragraph(contents)}@{{}}", 2, [], rows, lines)
 
 
 def paragraph(width: float) -> str:
