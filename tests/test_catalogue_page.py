@@ -251,6 +251,19 @@ def test_sliders_move_the_curve_and_its_derivative(own, tmp_path):
         assert set(asked_for(browser)) == {own.as_uri()}
 
 
+def test_on_a_phone_a_sliders_value_stands_beside_it(own, tmp_path):
+    script = """return [...document.querySelectorAll(".vega-bind label")].map(label => {
+        const [name, slider, value] = [...label.children].map(one => one.getBoundingClientRect());
+        return [slider.top < value.bottom && value.top < slider.bottom, value.left >= slider.right, value.right]})"""
+    with chromium(tmp_path) as browser:
+        phone = {"width": 390, "height": 850, "deviceScaleFactor": 1, "mobile": True}
+        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", phone)
+        open_page(browser, own)
+        found = browser.execute_script(script)
+    assert len(found) == 6
+    assert all(level and behind and right <= 390 for level, behind, right in found), found
+
+
 def test_properties_say_at_which_values_they_are_and_what_jumps(own, tmp_path):
     text = Page(own.read_text(encoding="utf-8")).text
     assert "At alpha = 0.25, the default, wherever the sliders stand:" in text

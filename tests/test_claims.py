@@ -150,10 +150,10 @@ def test_the_number_of_an_open_claim_is_one_that_leaves_it_open(form, opens, est
 def test_an_open_condition_without_a_number_says_so_beside_the_one_that_has():
     one = judge("T", "relu", "it is large", AT_LEAST, 0.5, {"A": [], "B": ABOVE, "C": []}, "size")
     assert measured(one).endswith(", n = 5; no number at A and 1 condition more, which leaves it open")
-    assert with_its_number(one).endswith("; not decided at A: no run has a value; C: no run has a value")
+    assert with_its_number(one).endswith("; not decided at A: no number; C: no number")
     none = judge("T", "relu", "it is large", AT_LEAST, 0.5, {"A": [], "B": []}, "size")
     assert measured(none) == "–, n = 0"
-    assert with_its_number(none).endswith("; not decided at A: no run has a value; B: no run has a value")
+    assert with_its_number(none).endswith("; not decided at A: no number; B: no number")
 
 
 def test_a_capped_condition_leaves_its_claim_open_and_is_shown():

@@ -11,7 +11,8 @@ from actlab.analysis import report
 from actlab.analysis.cells import build_cells
 from actlab.analysis.drawings import as_drawn
 from actlab.analysis.figures import FIGURES
-from actlab.analysis.pages import explore, library, report_page, shell
+from actlab.analysis.pages import document, explore, library, report_page, shell
+from actlab.analysis.pages.layer_charts import layer_maps, shapes
 from actlab.analysis.pages.run_list import run_list
 from actlab.analysis.pages.thinning import Rule
 from actlab.analysis.sections import Section
@@ -122,6 +123,28 @@ def test_on_a_phone_no_picture_is_much_smaller_than_on_paper(browser):
     assert page <= 390
     assert shares
     assert min(shares) >= 7 / 7.2  # its least text has 7.2 pt
+
+
+def test_on_a_phone_what_is_unfolded_is_no_wider_than_the_screen(browser):
+    """Pictures as wide as may be, which stand beside one another where there is room."""
+    phone = {"width": 390, "height": 850, "deviceScaleFactor": 1, "mobile": True}
+    broad = '<figure class="broad"><div class="wide"><img style="--wide: 507px" height="30"></div></figure>'
+    folded = document.others(broad * 3, 3)
+    script = """document.querySelector("main").insertAdjacentHTML("beforeend", arguments[0]);
+        document.querySelectorAll("main > details, main details.pictures").forEach(one => { one.open = true; });
+        const figures = [...document.querySelectorAll("main > details.pictures:last-child figure")];
+        return [document.documentElement.scrollWidth, figures.map(one => one.getBoundingClientRect().width)]"""
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", phone)
+    try:
+        page, wide = browser.execute_script(script, folded)
+    finally:
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+        close = "main > details.pictures:last-child"
+        browser.execute_script(f"document.querySelector('{close}').remove()")
+        browser.execute_script("document.querySelectorAll('details').forEach(one => { one.open = false; })")
+    assert page <= 390
+    assert len(wide) == 3
+    assert min(wide) > 300
 
 
 def test_on_a_wide_screen_pictures_have_one_scale_and_maps_share_the_width(browser):
@@ -262,10 +285,21 @@ def test_a_page_opens_at_the_deepest_networks_that_trained_and_joins_neighbours_
     part = explore.explore(cells, Rule())
     assert "It opens at depth 5, the deepest at which a network trained, at initialisation." in part.body
     assert "Dotted: of the layers between, nothing is kept." in part.body
+    assert '"strokeDash": {"field"' not in json.dumps(part.charts)  # dashes say what is not kept, and nothing else
+    points = next(one for one in part.charts["by-layer"]["layer"] if one.get("name") == "points")
+    assert points["encoding"]["shape"]["scale"]["range"] == shapes({one: cells.looks[one] for one in ("relu", "elu")})
     assert {"name": "d", "value": 5} in part.charts["by-layer"]["params"]
     assert cells.runs.set_index("run").loc[opened_with(cells), ["activation", "depth"]].tolist() == ["elu", 5]
     whole = explore.explore(build_cells(runs, steps, layers), Rule())
     assert "Dotted" not in whole.body
+    assert '"strokeDash": {"field"' in json.dumps(whole.charts)
+
+
+def test_maps_have_few_ticks_of_steps_with_room_between_their_numbers():
+    x = layer_maps({"names": {}}, ["relu"], ["layer"])["spec"]["encoding"]["x"]["axis"]
+    assert x["tickCount"] <= 3  # of 0 to 1000: 0, 500, 1000
+    assert x["labelOverlap"] is True
+    assert x["labelSeparation"] >= 10
 
 
 def test_of_how_many_runs_a_line_is_goes_with_it_and_a_cell_that_partly_trained_is_marked():

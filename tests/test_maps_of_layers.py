@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.collections import QuadMesh
+from matplotlib.contour import QuadContourSet
 
-from actlab.analysis import style
+from actlab.analysis import maps_of_layers, style
 from actlab.analysis.cells import build_cells
 from actlab.analysis.drawings import TILES, Spec
 from actlab.analysis.figures import FIGURES
@@ -60,6 +61,33 @@ def test_lines_of_equal_height_where_one_map_spans_many_decades(figure):
     drawn = {title: [text.get_text() for text in axes.texts] for title, axes in maps(figure).items()}
     assert "$10^{-10}$" in drawn[HEAD.format("sigmoid")]
     assert drawn[HEAD.format("selu")] == []
+
+
+def pieces_of(axes):
+    """Measure the pieces of all lines of equal height, in points."""
+    paths = [path for one in axes.collections if isinstance(one, QuadContourSet) for path in one.get_paths()]
+    points = [
+        axes.transData.transform(one) / axes.figure.dpi * 72
+        for path in paths
+        for one in path.to_polygons(closed_only=False)
+    ]
+    return [np.hypot(*np.diff(one, axis=0).T).sum() for one in points]
+
+
+def test_no_piece_of_a_line_is_so_short_that_it_is_read_as_part_of_its_label(monkeypatch):
+    """A label near the edge leaves a bit of its line between both, which would be a dot or a minus before it."""
+    layers, steps = np.mgrid[1:31, 0:41]
+    shade = -0.9 * (30 - layers) * (1 + 0.6 * np.exp(-steps / 1.5))
+    lengths = {}
+    for stub in (0.0, maps_of_layers.STUB):
+        monkeypatch.setattr(maps_of_layers, "STUB", stub)
+        with style.apply():
+            axes = style.new_figure(3.5, 2.2).subplots()
+            axes.set(xlim=(-0.5, 40.5), ylim=(-0.5, 29.5))
+            maps_of_layers.decades(axes, shade)
+        lengths[stub] = pieces_of(axes)
+    assert min(lengths.pop(0.0)) < maps_of_layers.STUB <= min(*lengths.values())
+    assert len(axes.texts) >= 3
 
 
 def test_one_map_far_below_all_others_does_not_set_their_scale():

@@ -1,7 +1,9 @@
 """Properties of what is on a picture: nothing leaves its axes, shares reach from 0 to 1, lines keep their colours."""
 
+import colorsys
 import math
 
+import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,7 +14,7 @@ from matplotlib.text import Text
 
 import actlab
 from actlab.analysis import axes as on_axes
-from actlab.analysis import panels, report, style
+from actlab.analysis import map_marks, panels, report, style
 from actlab.analysis.cells import build_cells
 from actlab.analysis.drawings import FACETS, TILES, Spec, drawing
 from actlab.analysis.figures import FIGURES
@@ -335,6 +337,15 @@ def test_two_bounds_of_theory_are_dashed_without_markers_and_one_law_is_one_line
         assert len(panel.collections) == (lines == 2)  # what lies between
     assert not on_axes.is_predicted(rows.assign(predicted_low=math.nan))
     assert not on_axes.is_predicted(rows[["depth", "predicted"]])  # a headline's frame has no bounds
+
+
+@pytest.mark.parametrize("height", [0.3, 0.6, 1.0])
+def test_a_faded_colour_keeps_its_hue_and_is_never_grey(height):
+    """Laid thinly upon white the darkest brown of the scale was a grey that is not on it."""
+    colour = matplotlib.colormaps["YlOrBr"](height)
+    before, after = (colorsys.rgb_to_hls(*one[:3]) for one in (colour, map_marks.pale(colour)))
+    assert (after[0], after[2]) == (pytest.approx(before[0]), pytest.approx(before[2]))
+    assert after[1] > 0.7
 
 
 def test_every_mark_of_a_map_has_one_meaning_and_a_key():

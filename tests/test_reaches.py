@@ -250,6 +250,19 @@ def test_ratios_are_drawn_beside_one_and_an_overview_says_that_its_scales_differ
     assert overview(properties, curves, {"linear": LineStyle("#555555", "o")}).get_suptitle() == OVERVIEW
 
 
+@pytest.mark.parametrize("least", [-0.83, -0.4, -0.07, 0.0, 0.3])
+def test_every_panel_of_an_overview_has_two_ticks_at_least(least):
+    """One tick alone, as 0 where a curve goes from −.8 to .9, says nothing of the scale."""
+    z = np.linspace(-5, 5, 101)
+    value = least + (0.92 - least) * (z + 5) / 10
+    properties = pd.DataFrame({"activation": ["f"] * 20, "kinks": [""] * 20})
+    curves = {"f": pd.DataFrame({"z": z, "value": value, "derivative": 0.1})}
+    with style.apply():
+        axes = overview(properties, curves, {"f": LineStyle("#555555", "o")}).axes[0]
+    low, high = axes.get_ylim()
+    assert sum(low <= tick <= high for tick in axes.get_yticks()) >= 2
+
+
 def test_on_a_phone_a_picture_that_is_too_wide_says_so(tmp_path):
     for width, broad in ((6.0, True), (3.0, False)):
         with style.apply():

@@ -266,6 +266,15 @@ def intervals(slope: np.ndarray) -> list[tuple[int, int]]:
     return list(zip([0, *cuts], [*cuts, len(slope)], strict=True))
 
 
+def at_least_two_ticks(axes: Axes) -> None:
+    """Give the axis of y few ticks, but two that are seen: one alone says nothing of its scale."""
+    for most in (4, 5, 6, 8):
+        axes.locator_params(axis="y", nbins=most)
+        low, high = axes.get_ylim()
+        if sum(low <= tick <= high for tick in axes.get_yticks()) >= 2:
+            return
+
+
 def overview(
     properties: pd.DataFrame, curves: Mapping[str, pd.DataFrame], styles: Mapping[str, LineStyle], columns: int = 5
 ) -> Figure:
@@ -278,7 +287,7 @@ def overview(
         draw(axes, curves[name], styles[name].colour, reach, labelled=False)
         axes.set_title(drawn_name(name), fontsize=7.5, pad=3)
         axes.tick_params(labelsize=7, length=2, pad=1.5)
-        axes.locator_params(axis="y", nbins=4)
+        at_least_two_ticks(axes)
         axes.set_xticks([-reach, 0, reach])
     for axes in panels[len(properties) :]:
         axes.set_axis_off()

@@ -30,7 +30,6 @@ from actlab.analysis.layout import records, setting
 from actlab.analysis.legends import columns_of, legend
 from actlab.analysis.map_marks import (
     EDGE,
-    FADED,
     HATCHES,
     OVERLAYS,
     READ_ON_HATCHES,
@@ -39,6 +38,7 @@ from actlab.analysis.map_marks import (
     keys,
     lost,
     marks,
+    pale,
     written,
 )
 from actlab.analysis.maps_of_layers import (
@@ -264,9 +264,9 @@ def tile(
             shade[i, j] = height
         if look.numbers and np.isfinite(height):
             plain = here & {"born dead", "none trained"}
-            face = "none" if plain else colours.cmap(colours.norm(height))
-            face_and_alpha = face if plain else (face, FADED if "faint" in here else 1.0)
-            axes.add_patch(box(i, j, facecolor=face_and_alpha, edgecolor=EDGE, linewidth=0.4))
+            shown_in = colours.cmap(colours.norm(height))
+            face = "none" if plain else pale(shown_in) if "faint" in here else shown_in
+            axes.add_patch(box(i, j, facecolor=face, edgecolor=EDGE, linewidth=0.4))
             dark = not plain and "faint" not in here and low + 0.55 * (high - low) < height
             text = (counts(cell) or written(height, share)) + f"\n({cell['n']:g})" * ("lost" in here)
             occurring |= ({"counts"} if counts(cell) else {"percent"}) if share else set()

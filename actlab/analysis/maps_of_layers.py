@@ -10,7 +10,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.contour import QuadContourSet
 from matplotlib.lines import Line2D
+from matplotlib.path import Path
 
 from actlab.analysis.axes import line_label
 from actlab.analysis.drawings import Spec
@@ -22,6 +24,8 @@ WIDE_DECADE = 0.5
 """Of norms: how far from 1, in decades, shades are even; beyond they are of the logarithm of decades."""
 SPANNED, MOST_LINES = 6.0, 6
 """Decades from which on a map has lines of equal height, and how many at most."""
+STUB = 10.0
+"""Points: a shorter piece of such a line, beside its label, would be read as a dot or a minus of that."""
 
 
 def places_of(
@@ -88,3 +92,16 @@ def decades(axes: Axes, shade: np.ndarray) -> None:
     if min(shade.shape) > 1:
         lines = axes.contour(np.ma.masked_invalid(shade), levels, colors="white", linewidths=0.6, linestyles="solid")
         axes.clabel(lines, fmt=lambda level: f"$10^{{{level:.0f}}}$", fontsize=7.0, inline_spacing=2)
+        drop_stubs(axes, lines)
+
+
+def drop_stubs(axes: Axes, lines: QuadContourSet) -> None:
+    """Take away the pieces of lines that are too short to be read as such beside a label."""
+    kept = []
+    for path in lines.get_paths():
+        begins = np.flatnonzero(path.codes == Path.MOVETO) if path.codes is not None else [0]
+        pieces = [one for one in np.split(path.vertices, begins[1:]) if len(one) > 1]
+        inches = [np.hypot(*np.diff(axes.transData.transform(one), axis=0).T).sum() / axes.figure.dpi for one in pieces]
+        long = [Path(one) for one, length in zip(pieces, inches, strict=True) if 72 * length >= STUB]
+        kept.append(Path.make_compound_path(*long))
+    lines.set_paths(kept)

@@ -170,8 +170,8 @@ def point(axes: Axes, x: float, row: Mapping[str, Any], look: LineStyle) -> set[
 
 
 UNFILLED = "x+|_1234"  # markers that are all edge
-CAP = 0.2
-"""Of the distance between two rows: how far the ends of an interval reach up and down."""
+CAP = 7.0
+"""Points: how tall the ends of an interval are: where its marker would hide them they are seen all the same."""
 NARROW = 1.5
 """Points: a shade that is narrower is not seen behind the stroke of what is predicted."""
 NO_THEORY = "no theory"
@@ -189,10 +189,10 @@ def dot(axes: Axes, row: Mapping[str, Any], place: int, look: LineStyle, theory:
     if np.isfinite(row["low"]):
         dash = style.DASHES["dotted" if row[RANGED] else "solid"]
         axes.plot([row["low"], row["high"]], [place] * 2, color=look.colour, linewidth=1.2, linestyle=dash, marker="")
-        for end in (row["low"], row["high"]):  # of one that its marker would hide they are seen all the same
-            axes.plot([end] * 2, [place - CAP, place + CAP], color=look.colour, linewidth=0.8, marker="")
+        caps: dict[str, Any] = {"marker": "|", "markersize": CAP, "markeredgewidth": 0.8, "linestyle": "none"}
+        axes.plot([row["low"], row["high"]], [place] * 2, color=look.colour, **caps)
     edge: dict[str, Any] = {"markeredgecolor": "white", "markeredgewidth": 0.4} if look.marker not in UNFILLED else {}
-    axes.plot([row["mean"]], [place], marker=look.marker, color=look.colour, markersize=4.5, **edge)
+    axes.plot([row["mean"]], [place], marker=look.marker, color=look.colour, markersize=4.5, zorder=3, **edge)
     if row.get(TRAINED):
         axes.plot([row["mean"]], [place], color=look.colour, **RING)
 

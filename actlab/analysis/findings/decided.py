@@ -165,7 +165,7 @@ def left_open(one: Verdict) -> str:
 def number_of(row: Under) -> str:
     """Write what was found under a condition; of one that is open why it has no interval, or what would decide."""
     if not row.n:
-        return "no run has a value"
+        return "no number"
     told = with_interval(interval_of(row))
     if math.isnan(row.low):
         told = f"{number(row.estimate)} in {counted(row.n, 'seed') if row.n < FEWEST else f'all {row.n} seeds'}"

@@ -112,7 +112,9 @@ def beside(blocks: Sequence[str], drawn: Sequence[bool]) -> list[str]:
 
 def others(pictures: str, number: int) -> str:
     """Fold the pictures of a section away, behind its first."""
-    return f'<details class="pictures"><summary>{number} more of these: show them</summary>{pictures}</details>'
+    return (
+        f'<details class="pictures"><summary>{number} more of these: show them</summary><div>{pictures}</div></details>'
+    )
 
 
 def in_html(

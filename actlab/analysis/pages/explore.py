@@ -90,7 +90,7 @@ def explore(cells: Cells, rule: Rule, order: Mapping[str, Sequence[str]] = NO_OR
     }
     bends = {name: bend(column, known[name][column]) for name, column in zip(named, measures, strict=True)}
     of_maps = {"edges": {name: edges(sorted(set(of["s"]))) for name, of in known.items()}, "bends": bends}
-    charts = {"by-layer": profile(values, looks, list(columns.values()))} | (
+    charts = {"by-layer": profile(values, looks, list(columns.values()), not gaps)} | (
         {"map": layer_maps(values | of_maps, list(looks), list(columns.values()), not gaps)} if len(steps) > 1 else {}
     )
     controls = [

@@ -32,6 +32,28 @@ EVEN = 1e6
 NOT_KEPT = [2, 3]  # dashes of a line between layers that are no neighbours
 STROKES: Mapping[str, list[int]] = {"solid": [1, 0], "dashed": [6, 3], "dotted": [2, 2], "dashdot": [7, 3, 2, 3]}
 
+SHAPES: Mapping[str, str] = {
+    "o": "circle",
+    "s": "square",
+    "D": "diamond",
+    "^": "triangle-up",
+    "v": "triangle-down",
+    "<": "triangle-left",
+    ">": "triangle-right",
+    "P": "cross",
+    "+": "cross",
+    "X": "M-1,-.5L-.5,-1L0,-.5L.5,-1L1,-.5L.5,0L1,.5L.5,1L0,.5L-.5,1L-1,.5L-.5,0Z",
+    "x": "M-1,-.7L-.7,-1L0,-.3L.7,-1L1,-.7L.3,0L1,.7L.7,1L0,.3L-.7,1L-1,.7L-.3,0Z",
+    "p": "M0,-1L.95,-.31L.59,.81L-.59,.81L-.95,-.31Z",
+    "h": "M0,-1L.87,-.5L.87,.5L0,1L-.87,.5L-.87,-.5Z",
+    "H": "M-.5,-.87L.5,-.87L1,0L.5,.87L-.5,.87L-1,0Z",
+    "*": "M0,-1.2L.28,-.39L1.14,-.37L.46,.15L.71,.97L0,.48L-.71,.97L-.46,.15L-1.14,-.37L-.28,-.39Z",
+    "d": "M0,-1L.6,0L0,1L-.6,0Z",
+    "8": "M-.4,-1L.4,-1L1,-.4L1,.4L.4,1L-.4,1L-1,.4L-1,-.4Z",
+    "|": "M-.25,-1L.25,-1L.25,1L-.25,1Z",
+}
+"""Marks as Matplotlib names them, in Vega: by its own name, or as a path within a square of side 2."""
+
 
 def top(values: Mapping[str, Any]) -> list[Any]:
     """Make the signals of a chart, which the controls set."""
@@ -51,17 +73,30 @@ def chosen(values: Mapping[str, Any], but: Sequence[str] = ()) -> str:
     return " && ".join([*(f"datum.{name} === {name}" for name in names), "indexof(shown, datum.a) >= 0"])
 
 
-def profile(values: Mapping[str, Any], looks: Mapping[str, LineStyle], fields: Sequence[str]) -> dict[str, Any]:
-    """Draw a measure by layer: a line an activation, its seeds where a reader points at it or asks for all."""
+def profile(
+    values: Mapping[str, Any], looks: Mapping[str, LineStyle], fields: Sequence[str], whole: bool = True
+) -> dict[str, Any]:
+    """Draw a measure by layer: a line an activation, its seeds where a reader points at it or asks for all.
+
+    Args:
+        values: the signals.
+        looks: {activation: its look}, in order.
+        fields: the measures.
+        whole: whether every layer is kept; else dashes are of the layers between, and activations have marks.
+    """
     labels = list(looks)
     colour = alt.Color("a:N", title=None).scale(domain=labels, range=[looks[one].colour for one in labels])
-    legend = alt.Legend(
-        orient="bottom", columns=4, symbolType="stroke", symbolStrokeWidth=3, symbolOpacity=1, values=alt.expr("shown")
-    )
-    dash = alt.StrokeDash("a:N", title=None).scale(domain=labels, range=[STROKES[looks[one].dash] for one in labels])
+    symbols: dict[str, Any] = {"symbolType": "stroke", "symbolStrokeWidth": 3} if whole else {"symbolSize": 90}
+    legend = alt.Legend(orient="bottom", columns=4, symbolOpacity=1, values=alt.expr("shown"), **symbols)
+    by_look = {
+        "strokeDash": alt.StrokeDash("a:N", title=None)
+        .scale(domain=labels, range=[STROKES[looks[one].dash] for one in labels])
+        .legend(legend)
+    }
+    by_mark = {"shape": alt.Shape("a:N", title=None).scale(domain=labels, range=shapes(looks)).legend(legend)}
     pointed = alt.selection_point(name="pointed", fields=["a"], on="pointerover", nearest=True, empty=False)
-    whole = {"tickMinStep": 1, "format": "d", "labelExpr": "datum.value % 1 ? '' : datum.label"}  # there is no layer 1½
-    across = alt.X("layer:Q", title="layer").scale(nice=False, zero=False).axis(**whole)
+    ticks = {"tickMinStep": 1, "format": "d", "labelExpr": "datum.value % 1 ? '' : datum.label"}  # there is no layer 1½
+    across = alt.X("layer:Q", title="layer").scale(nice=False, zero=False).axis(**ticks)
     up = alt.Y("v:Q", title=None).scale(zero=False)
     base = rows(values, fields).encode(x=across, y=up, color=colour.legend(legend))
     ends = {"v": "min(v)", "v2": "max(v)", "layer": "min(layer)", "layer2": "max(layer)"}
@@ -78,15 +113,19 @@ def profile(values: Mapping[str, Any], looks: Mapping[str, LineStyle], fields: S
     medians = base.transform_filter("datum.seed < 0")
     pieces = in_pieces(medians)
     seeds = of_seeds.mark_line(strokeWidth=1).encode(detail=["seed:N", "piece:N"], **behind)
-    lines = pieces.mark_line().encode(strokeDash=dash.legend(legend), detail="piece:N", **THIN, **DIM)
+    lines = pieces.mark_line().encode(detail="piece:N", **(by_look if whole else {}), **THIN, **DIM)
     between = (
         across_gaps(of_seeds).mark_rule(strokeDash=NOT_KEPT).encode(**behind),
         across_gaps(pieces).mark_rule(strokeDash=NOT_KEPT, strokeWidth=1.4).encode(**DIM),
     )
     points = (
         medians.transform_calculate(runs=f"{RUNS} + ' of ' + datum.of")
-        .mark_point(filled=True, size=36)
-        .encode(tooltip=[*told, alt.Tooltip("v:Q", title="estimate", format=".4~g"), alt.Tooltip("runs:N")], **DIM)
+        .mark_point(filled=True, size=36 if whole else 60)
+        .encode(
+            tooltip=[*told, alt.Tooltip("v:Q", title="estimate", format=".4~g"), alt.Tooltip("runs:N")],
+            **({} if whole else by_mark),
+            **DIM,
+        )
         .properties(name="points")
         .add_params(pointed)
     )
@@ -101,6 +140,15 @@ def profile(values: Mapping[str, Any], looks: Mapping[str, LineStyle], fields: S
         )
         .to_dict()
     )
+
+
+def shapes(looks: Mapping[str, LineStyle]) -> list[str]:
+    """Name the marks of some looks as Vega does.
+
+    >>> shapes({"relu": LineStyle("#0072B2", "s"), "elu": LineStyle("#0072B2", "")})
+    ['square', 'circle']
+    """
+    return [SHAPES.get(look.marker, "circle") for look in looks.values()]
 
 
 def rows(values: Mapping[str, Any], fields: Sequence[str], but: Sequence[str] = ()) -> Any:
@@ -144,6 +192,8 @@ def layer_maps(
     told = [alt.Tooltip("a:N", title="activation"), alt.Tooltip("layer:O"), alt.Tooltip("s:O", title="step")]
     ends = {end: alt.expr(f"{SHARES} ? {value} : null") for end, value in (("domainMin", 0), ("domainMax", 1))}
     at = {"labelExpr": "datum.value === 1 || datum.value % (d > 40 ? 10 : d > 10 ? 5 : 1) === 0 ? datum.label : ''"}
+    # d3 gives as many again as it is asked for, and a label needs room to be told from the next.
+    few_ticks = {"tickCount": 3, "labelOverlap": True, "labelSeparation": 12, "grid": False, "format": "d"}
     shade = alt.Color("v:Q", title=None).scale(
         scheme="viridis", type="symlog", constant=alt.expr("bends[measure]"), **ends
     )
@@ -153,7 +203,7 @@ def layer_maps(
         .transform_calculate(s0="edges[measure][datum.s][0]", s1="edges[measure][datum.s][1]")
         .mark_rect()
         .encode(
-            x=alt.X("s0:Q", title="step").scale(nice=False, zero=False).axis(tickCount=4, grid=False, format="d"),
+            x=alt.X("s0:Q", title="step").scale(nice=False, zero=False).axis(**few_ticks),
             x2="s1:Q",
             y=alt.Y("layer:O", title="layer", sort="descending").axis(
                 labelOverlap=not whole, ticks=False, **(at if whole else {})
