@@ -271,7 +271,9 @@ def at_least_two_ticks(axes: Axes) -> None:
     for most in (4, 5, 6, 8):
         axes.locator_params(axis="y", nbins=most)
         low, high = axes.get_ylim()
-        if sum(low <= tick <= high for tick in axes.get_yticks()) >= 2:
+        seen = [tick for tick in axes.get_yticks() if low <= tick <= high]
+        if len(seen) >= 2:
+            axes.set_yticks(seen)
             return
 
 

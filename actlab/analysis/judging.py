@@ -265,10 +265,10 @@ def of_capped(verdict: Verdict, names: Collection[str]) -> Verdict:
     word = overall(words.values())
     intervals = {row.condition: interval_of(row) for row in rows}
     text = conditions_text(words, intervals, word, {row.condition: row.more for row in rows})
-    return shown(replace(verdict, verdict=word, condition=text, under=rows))
+    return with_open_number(replace(verdict, verdict=word, condition=text, under=rows))
 
 
-def shown(verdict: Verdict) -> Verdict:
+def with_open_number(verdict: Verdict) -> Verdict:
     """Give an inconclusive verdict the number of the condition, of those that leave it open, that fits it least.
 
     Where none of these has a number, as where no condition is open, it keeps the one that it has.

@@ -32,7 +32,7 @@ def pale(colour: Any) -> tuple[float, float, float]:
     """Fade a colour, red, green and blue, towards white in its own hue: laid thinly upon it a dark brown is a grey.
 
     >>> tuple(round(255 * one) for one in pale((0.4, 0.145, 0.024, 1.0)))
-    (247, 161, 119)
+    (247, 162, 122)
     """
     hue, lightness, saturation = colorsys.rgb_to_hls(*colour[:3])
     return colorsys.hls_to_rgb(hue, 1 - FADED * (1 - lightness), saturation)
