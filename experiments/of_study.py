@@ -8,7 +8,7 @@ from actlab.analysis.cells import Cells
 from actlab.analysis.claims import DOUBT, EXACTLY, INCONCLUSIVE, ONLY_IF, SUPPORTED, Verdict, claimed
 from actlab.analysis.conditions import found_at
 from actlab.analysis.documents import markdown_table
-from actlab.analysis.intervals import Interval
+from actlab.analysis.intervals import FEWEST, Interval
 from actlab.analysis.layout import number
 from actlab.analysis.notes import listed
 from actlab.analysis.report import study_cells
@@ -71,7 +71,8 @@ def verdicts(claims: Sequence[Callable[[Cells], Verdict]], cells: Cells, study: 
     return (
         f"{OWN_CLAIMS.format(study=study)}\n\n{table}\n\n"
         f"[What each number is](results/{study}/tables/claims.md), and those of all conditions: of a claim "
-        f"under several the least favourable stands here, with an interval that holds for all of them at once.{asked}"
+        "under several the least favourable stands here (of an open one among those that leave it open), with an "
+        f"interval that holds for all of them at once.{asked}"
     )
 
 
@@ -79,4 +80,7 @@ def measured(one: Verdict) -> str:
     """Write what was measured of a claim: the estimate with its interval; of a law how many values, and their range."""
     if one.form == EXACTLY:
         return f"{number(one.low)} to {number(one.high)} in {one.n:,} runs"
-    return say(Interval(one.estimate, one.low, one.high, one.n, one.method, one.estimate, one.estimate, one.estimate))
+    found = Interval(one.estimate, one.low, one.high, one.n, one.method, one.estimate, one.estimate, one.estimate)
+    if not found.known and 1 < one.n < FEWEST:  # of which the range is not known here
+        return f"{number(one.estimate)} ({one.n} seeds, too few for an interval)"
+    return say(found)

@@ -440,10 +440,10 @@ SEEDS = 15
 RELU, LEAKY, COLD = (("relu", 0.1), ("leaky_relu", 0.1), ("relu", 0.01))
 
 
-def back(by_seed, dead=0.5, born=0.2):
-    """Records of units that were ever dead, of which some come back: none of those born dead."""
+def back(by_seed, dead=0.5, at_start=0.2):
+    """Records of units that were ever dead, of which some come back: none of those that were so at the start."""
     shares = {"revived_fraction": by_seed, "ever_dead_fraction": dead, "dead_fraction": dead - by_seed}
-    return shares | {"born_dead_fraction": born * dead, "died_fraction": dead - by_seed - born * dead}
+    return shares | {"born_dead_fraction": at_start * dead, "died_fraction": dead - by_seed - at_start * dead}
 
 
 # {claim: {verdict: {(activation, learning rate): {measure: by seed}}}}
@@ -460,10 +460,10 @@ DYING = {
         ONLY_IF: {RELU: back(0.004 + SPREAD), COLD: back(0.3 + SPREAD)},
     },
     dying_relu.died_stay_dead: {  # half of the units were born dead, and stay so
-        SUPPORTED: {one: back(0.004 + SPREAD, born=0.5) for one in (RELU, COLD)},
-        CONTRADICTED: {one: back(0.02 + SPREAD, born=0.5) for one in (RELU, COLD)},  # 0.08 of those that lived
+        SUPPORTED: {one: back(0.004 + SPREAD, at_start=0.5) for one in (RELU, COLD)},
+        CONTRADICTED: {one: back(0.02 + SPREAD, at_start=0.5) for one in (RELU, COLD)},  # 0.08 of those that lived
         INCONCLUSIVE: {one: back(0.0, 0.0) for one in (RELU, COLD)},
-        ONLY_IF: {RELU: back(0.004 + SPREAD, born=0.5), COLD: back(0.02 + SPREAD, born=0.5)},
+        ONLY_IF: {RELU: back(0.004 + SPREAD, at_start=0.5), COLD: back(0.02 + SPREAD, at_start=0.5)},
     },
     dying_relu.leaky_is_hardly_weak: {
         SUPPORTED: {LEAKY: {"weak_fraction": 0.02 + SPREAD}},

@@ -15,6 +15,7 @@ from actlab import cli, outputs
 from actlab.analysis import compare, escaping, layout, report
 from actlab.analysis.layout import Table
 from actlab.analysis.pages import report_page
+from actlab.analysis.pipe_tables import pipe_table
 from actlab.engine import control, store
 from actlab.engine.manifest import read_manifest
 from tests.synthetic import frames
@@ -82,7 +83,7 @@ def test_markdown_shows_a_strange_name_as_it_is_written():
             assert not re.search(r"[<>*`]|\]\(|\]:|^#|^[-+=]+(\s|$)|^\d+[.)]\s|~~|&#?\w+;", outside), text
             assert escaping.bare(text) == escaping.one_line(name)
             text.encode()
-    table = layout.pipe_table(pd.DataFrame({"a": [escaping.plain("a|b\\|c")], "b|c": ["d"]}))
+    table = pipe_table(pd.DataFrame({"a": [escaping.plain("a|b\\|c")], "b|c": ["d"]}))
     cells = [re.split(r"(?<!\\)(?:\\\\)*\|", line) for line in table.splitlines()]
     assert len({len(row) for row in cells}) == 1
 

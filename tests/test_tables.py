@@ -13,6 +13,7 @@ from actlab.analysis.cells import build_cells, varying
 from actlab.analysis.estimates import records_at
 from actlab.analysis.pages import report_page
 from actlab.analysis.parts import OF_THEORY, PartError
+from actlab.analysis.pipe_tables import pipe_table
 from actlab.analysis.tables import TABLES
 from actlab.analysis.tables.base import positions
 from actlab.analysis.tables.standing import PLACE, SPEED
@@ -332,7 +333,7 @@ def test_latex_leaves_no_special_character_bare(cells, name):
 
 def test_markdown_keeps_labels_whole_and_pipes_apart():
     wide = pd.DataFrame({"a": ["`leaky_relu(negative_slope=0.2)`", "x|y"]})
-    lines = layout.pipe_table(wide).splitlines()
+    lines = pipe_table(wide).splitlines()
     assert "`leaky_relu(negative_slope=0.2)`" in lines[2]
     assert r"x\|y" in lines[3]
 

@@ -17,6 +17,7 @@ from actlab.analysis.escaping import code, plain
 from actlab.analysis.estimates import ESTIMATE, LOGS
 from actlab.analysis.intervals import COUNTS
 from actlab.analysis.notes import floors, intervals_note, listed, made_with, selection_note, span
+from actlab.analysis.pipe_tables import pipe_table
 from actlab.analysis.tables.times import MEDIAN, in_cell, resolution
 from actlab.analysis.variation import SEED, SPLIT, split_varies
 from actlab.later import pd
@@ -64,7 +65,7 @@ def format(frame: pd.DataFrame, style: str = "markdown") -> str:
         metric = f"{metric}: {'ratio to' if ratios else 'difference from'} {against}"
     text = note(frame)
     if style != "latex":
-        return f"{layout.pipe_table(wide)}\n\n{text}\n"
+        return f"{pipe_table(wide)}\n\n{text}\n"
     title = f"{metric[:1].upper()}{metric[1:]} by {listed([layout.words(key) for key in keys_of(frame)])}"
     name = re.sub(r"[^a-z0-9]+", "_", title.lower()).strip("_")
     text = text.replace(TURNED_OFF, ".")  # a paper's readers have no command line

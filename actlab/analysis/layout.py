@@ -15,9 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from actlab.analysis.escaping import code, one_line, plain, safe_cell
+from actlab.analysis.escaping import code, plain, safe_cell
 from actlab.analysis.intervals import COMPUTED, Interval
 from actlab.analysis.latex import writing as latex
+from actlab.analysis.pipe_tables import pipe_table
 from actlab.later import pd
 from actlab.measures import about
 from actlab.naming import in_brief, show
@@ -26,8 +27,6 @@ from actlab.naming import in_brief, show
 FLOATS = "%.10g"
 DAGGER = "†"
 UNDECIDED = "?"
-WIDEST = 240
-"""Characters in a line of a Markdown table up to which its columns are aligned: padding is half of a wider one."""
 
 
 @dataclass(frozen=True)
@@ -358,29 +357,6 @@ def to_csv(frame: pd.DataFrame, floats: str = FLOATS) -> str:
             positive[name] = [None if math.isnan(value) else show(value) for value in positive[name]]
     heads = [safe_cell(name) for name in positive]
     return str(positive.set_axis(heads, axis=1).to_csv(index=False, float_format=floats, lineterminator="\n"))
-
-
-def pipe_table(wide: pd.DataFrame) -> str:
-    """Write a wide table as a Markdown pipe table: in aligned columns, unless no window shows such a line whole.
-
-    >>> print(pipe_table(pd.DataFrame({"a": ["x", "x" * 300]})).replace("x" * 300, "..."))
-    | a |
-    |:--|
-    | x |
-    | ... |
-    """
-    from tabulate import tabulate
-
-    def cell(content: object) -> str:
-        return one_line(str(content)).replace("|", "\\|")
-
-    safe = [[cell(content) for content in row] for row in wide.itertuples(index=False)]
-    heads = [cell(name) for name in wide.columns]
-    aligned = tabulate(safe, headers=heads, tablefmt="pipe", disable_numparse=True, stralign="left")
-    if len(aligned.partition("\n")[0]) <= WIDEST:
-        return aligned
-    rows = [f"| {' | '.join(row)} |" for row in (heads, *safe)]
-    return "\n".join([rows[0], f"|{':--|' * len(heads)}", *rows[1:]])
 
 
 def to_markdown(table: Table) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from itertools import chain, repeat
 
 from actlab.analysis.drawings import Spec
-from actlab.analysis.layout import pipe_table
+from actlab.analysis.pipe_tables import pipe_table
 from actlab.later import pd
 from actlab.naming import counted
 

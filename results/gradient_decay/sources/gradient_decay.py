@@ -63,6 +63,15 @@ def widths(cells: Cells) -> tuple[int, int]:
     return int(cells.runs["width"].min()), int(cells.runs["width"].max())
 
 
+def signed(x: float, decimals: int) -> str:
+    """Write a number with its sign, as it is printed.
+
+    >>> signed(-0.1041, 3), signed(0.5, 1)
+    ('−0.104', '+0.5')
+    """
+    return f"{x:+.{decimals}f}".replace("-", "−")
+
+
 def theory_knows(cells: Cells, slope: str, id: str, what: str) -> Verdict:
     """MF1 and MF2: in the widest networks, slopes are as predicted."""
     wide = widths(cells)[1]
@@ -73,7 +82,7 @@ def theory_knows(cells: Cells, slope: str, id: str, what: str) -> Verdict:
     mean = table.groupby(["activation", "weight_init"], as_index=False)["off"].mean()
     worst = mean[mean["off"].abs() == mean["off"].abs().max()]
     least = "".join(
-        f"; furthest off: {activation}, {initializer} ({off:+.3f})"
+        f"; furthest off: {activation}, {initializer} ({signed(off, 3)})"
         for activation, initializer, off in worst[["activation", "weight_init", "off"]].itertuples(index=False)
     )
     return judge(
@@ -199,7 +208,7 @@ def where_finite_critical_keeps_gradients(cells: Cells) -> Verdict:
     first, without = critical_networks(cells)
     first = first.dropna(subset=["vanishing_slope"])
     mean = first.groupby("activation")["vanishing_slope"].mean().sort_values(key=lambda slope: slope.abs()).tail(1)
-    worst = "".join(f"; steepest: {activation} ({slope:+.4f})" for activation, slope in mean.items())
+    worst = "".join(f"; steepest: {activation} ({signed(slope, 4)})" for activation, slope in mean.items())
     return judge(
         "MC4",
         "",

@@ -58,7 +58,7 @@ def in_use_matters(cells: Cells) -> Verdict:
     return differ(cells, "L2b", "the choice of α is crucial among the values in use", *IN_USE)
 
 
-def beyond_linear(cells: Cells) -> Verdict:
+def linear_is_worse(cells: Cells) -> Verdict:
     """L2c: a linear network is worse than α = 0.01: what the choice must not be."""
     rows = cells.selected.assign(alpha=cells.selected["activation"].map(slope))
     rows = rows[rows["alpha"].isin([0.01, 1.0])]
@@ -88,4 +88,4 @@ def capped_by_optimizer(verdict: Verdict, cells: Cells, rows: pd.DataFrame) -> V
     return capped(verdict, cells, rows, under={str(name): some for name, some in rows.groupby("optimizer")})
 
 
-CLAIMS = [any_matters, in_use_matters, beyond_linear]
+CLAIMS = [any_matters, in_use_matters, linear_is_worse]

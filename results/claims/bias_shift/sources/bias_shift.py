@@ -82,7 +82,7 @@ def shift_is_less(cells: Cells) -> Verdict:
     return capped(verdict, cells, cells.selected)
 
 
-def leaky_is_enough(cells: Cells) -> Verdict:
+def shift_is_less_than_leaky(cells: Cells) -> Verdict:
     """E1c: less than leaky ReLU has, whose outputs are negative, too."""
     statement = "reduces the bias shift beside leaky relu, too"
     evidence = (
@@ -106,4 +106,4 @@ def relu_shifts(cells: Cells) -> Verdict:
     return capped(verdict, cells, cells.selected)
 
 
-CLAIMS = [means_are_nearer, shift_is_less, leaky_is_enough, relu_shifts]
+CLAIMS = [means_are_nearer, shift_is_less, shift_is_less_than_leaky, relu_shifts]

@@ -57,7 +57,7 @@ def stays_normalised(cells: Cells) -> Verdict:
     last = last[last["layer"] == last["layer"].max()].merge(rows[["run", "seed", "optimizer"]], on="run")
     last = last.assign(decades=np.log10(last["act_var"].astype(float)))
     decades = {
-        Condition(str(name), optimizer=name): some.set_index("seed")["decades"]
+        Condition(str(name), optimizer=name, weight_init="lecun_normal"): some.set_index("seed")["decades"]
         for name, some in last.groupby("optimizer")
     }
     evidence = (

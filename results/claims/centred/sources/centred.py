@@ -27,7 +27,7 @@ def outputs_are_off_centre(cells: Cells) -> Verdict:
     """S1, first half: the mean activation is far from zero at initialisation, in every network."""
     runs = cells.selected[cells.selected["activation"] == "sigmoid"]
     first = records_at(cells.layers, runs, "init", ["act_mean"]).merge(runs[["run", "seed"]], on="run")
-    means = first.groupby("seed")["act_mean"].mean()
+    means = {Condition("as drawn", evaluation="init"): first.groupby("seed")["act_mean"].mean()}
     evidence = "mean activation at initialisation, mean over layers and depths"
     return judge(
         "S1a", "sigmoid", "outputs are not zero-centred", AT_LEAST, OFF, means, evidence, "act_mean", figure="moments"

@@ -22,7 +22,8 @@ effect was changed.
 
 With the results of both optimizers known: R3a was a mean over depths, *supported*, under SGD by that of ten layers; it
 is asked of each depth since. L1c compared accuracies also where next to no network of either kind trains: since then
-starts at which neither does in most of the pairs decide nothing. No effect was changed.
+starts at which neither does in most of the pairs decide nothing. No effect was changed. R3c came last, with R3b's
+effect, since of the units that were ever dead a half or more at most rates were so before training, and had not lived.
 """
 
 from collections.abc import Mapping
@@ -33,6 +34,7 @@ from actlab.analysis.cells import Cells
 from actlab.analysis.claims import AT_LEAST, AT_MOST, Verdict, judge
 from actlab.analysis.estimates import records_at
 from actlab.analysis.judging import judge_law
+from actlab.analysis.under import Condition
 from actlab.naming import counted
 
 HARSH = {"adam": 1e-1, "sgd": 3e-1}  # the learning rates at which ReLU's units are expected to die
@@ -40,6 +42,7 @@ RARE = 0.05  # of the units that were ever dead, or of all units
 SOME = 0.01  # of the units, or of the test rows
 START = ["weight_init", "bias_init"]
 CELL = ["depth", "learning_rate", *START]  # what a seed's numbers are averaged over
+REVIVAL = ["revived_fraction", "ever_dead_fraction", "born_dead_fraction", "dead_fraction", "died_fraction"]
 WHOLE_CELL = ["activation", "optimizer", *CELL]
 PAIR = ["seed", *CELL]  # what two runs that are compared have in common
 
@@ -117,13 +120,15 @@ def over(runs: pd.DataFrame, depths: bool = True) -> str:
     )
 
 
-def place(optimizer: str, depth: object) -> str:
-    """Name a condition: a depth at the high rate of an optimizer, alike for all claims, so that they can be compared.
+def place(optimizer: str, depth: object, more: str = "") -> Condition:
+    """Make a condition: a depth at the high rate of an optimizer, alike for all claims, so that they can be compared.
 
     >>> place("adam", 5)
     'adam at 0.1, depth 5'
     """
-    return f"{optimizer} at {HARSH[optimizer]:g}, depth {depth}"
+    rate = HARSH[optimizer]
+    name = f"{optimizer} at {rate:g}, depth {depth}{more}"
+    return Condition(name, optimizer=optimizer, learning_rate=rate, depth=depth)
 
 
 def where_lost(runs: pd.DataFrame) -> str:
@@ -157,23 +162,41 @@ def relu_units_die(cells: Cells) -> Verdict:
 def dead_stay_dead(cells: Cells) -> Verdict:
     """R3, second half: of all units that were ever dead, nearly none is alive at the end, at any learning rate."""
     revival, looked = revived(cells)
-    evidence = f"revived / ever dead at an evaluation, {over(pd.concat(looked))}"
+    evidence = f"revived / ever dead at an evaluation, those born dead among them (without these R3c), {over(looked)}"
     return judge("R3b", "relu", "dead units do not come back", AT_MOST, RARE, revival, evidence, "revival_rate")
 
 
-def revived(cells: Cells) -> tuple[dict[str, pd.Series], list[pd.DataFrame]]:
-    """Of the units that were ever dead, the share that is alive at the end, one number a seed; and the runs seen."""
+def died_stay_dead(cells: Cells) -> Verdict:
+    """R3, second half, of units that once lived: of those that training killed nearly none is alive at the end."""
+    revival, looked = revived(cells, born_dead=False)
+    statement = "units that die in training do not come back"
+    evidence = f"revived / dead at an evaluation but not at the start, {over(looked)}"
+    return judge("R3c", "relu", statement, AT_MOST, RARE, revival, evidence, "revival_rate")
+
+
+def revived(cells: Cells, born_dead: bool = True) -> tuple[dict[Condition, pd.Series], pd.DataFrame]:
+    """Of the units that were ever dead, the share that is alive at the end, one number a seed; and the runs seen.
+
+    Args:
+        cells: the study's.
+        born_dead: whether units that were dead before training count.
+    """
     revival, looked = {}, []
     for optimizer in optimizers(cells):
         for rate in sorted(cells.runs["learning_rate"].unique()):
             runs = some(cells, "relu", optimizer=optimizer, learning_rate=rate)
-            ended = final(cells, runs, "revived_fraction", "ever_dead_fraction", "network_dead")
-            share = share_by_seed(ended, "revived_fraction", "ever_dead_fraction")
+            ended = final(cells, runs, *REVIVAL, "network_dead")
+            back, dead = ended["revived_fraction"], ended["ever_dead_fraction"]
+            if not born_dead:  # of those born dead, the ones that are dead at the end did not die in training
+                still = ended["dead_fraction"] - ended["died_fraction"]
+                back, dead = back - (ended["born_dead_fraction"] - still), dead - ended["born_dead_fraction"]
+            share = share_by_seed(ended.assign(back=back.clip(lower=0)), "back", dead)
             looked.append(runs)
             if len(share) > 1:  # a rate without a death says nothing
                 wholly = f"{(ended['network_dead'] > 0).sum()} of {len(ended)} networks have a wholly dead layer"
-                revival[f"{optimizer} at {rate:g} ({wholly})"] = share
-    return revival, looked
+                name = f"{optimizer} at {rate:g} ({wholly})"
+                revival[Condition(name, optimizer=optimizer, learning_rate=rate)] = share
+    return revival, pd.concat(looked)
 
 
 def harsh(cells: Cells, activation: str) -> pd.DataFrame:
@@ -229,9 +252,9 @@ def where_either_trains(both: pd.DataFrame) -> Mapping[str, pd.Series]:
     return {
         name
         if name in found
-        else f"{name} (one of the two trains in {share['sum'][depth]} of {share['size'][depth]} pairs)": found.get(
-            name, pd.Series(dtype=float)
-        )
+        else place(
+            "adam", depth, f" (one of the two trains in {share['sum'][depth]} of {share['size'][depth]} pairs)"
+        ): found.get(name, pd.Series(dtype=float))
         for depth, name in names.items()
     }
 
@@ -242,7 +265,7 @@ def where_relu_dies(cells: Cells, what: str, *activations: str) -> str:
     return f"{what}, adam at {HARSH['adam']:g}, by depth, {over(runs, depths=False)}"
 
 
-def leaky_weakens(cells: Cells) -> Verdict:
+def leaky_is_hardly_weak(cells: Cells) -> Verdict:
     """L1, as it is meant: where ReLU's units die, hardly any of leaky ReLU's is weak.
 
     A slope of 0.01 is below the threshold of weakness (.05·√½ = .035): a leaky unit is weak when every row is negative,
@@ -298,7 +321,8 @@ def leaky_never_dies(cells: Cells) -> Verdict:
 CLAIMS = [
     relu_units_die,
     dead_stay_dead,
-    leaky_weakens,
+    died_stay_dead,
+    leaky_is_hardly_weak,
     leaky_reduces,
     leaky_performs,
     leaky_never_dies,

@@ -12,7 +12,9 @@ frozen at its final slopes, at every number of rows.
 
 What was decided when: effects and conditions are those of ``small_data.py``, and from before the first results of this
 study; momentum was added when ``small_data`` had found that PReLU overfits under it, and not under Adam. The slopes
-are from runs of the same splits and seeds: they are read off training, no test row has a say in them.
+are from runs of the same splits and seeds: they are read off training, no test row has a say in them. The prediction
+was a claim of its own, P2e (within ±0.02), decided by the numbers of P2d: supported at the five conditions at which
+P2d is contradicted, contradicted at the sixth. It is left out since.
 """
 
 import sys
@@ -23,9 +25,10 @@ import pandas as pd
 
 import actlab
 from actlab.analysis.cells import Cells
-from actlab.analysis.claims import AT_LEAST, WITHIN, Verdict, judge
+from actlab.analysis.claims import AT_LEAST, Verdict, judge
 from actlab.analysis.judging import capped
 from actlab.analysis.report import study_cells
+from actlab.analysis.under import Condition
 
 MATTERS = 0.02  # of the error rate
 PRELU, OF = "prelu", "generalization_gap_error"
@@ -82,34 +85,25 @@ def more_than_frozen(cells: Cells) -> dict[str, pd.Series]:
     out: dict[str, pd.Series] = {}
     for (rows, optimizer), some in cells.selected.astype({"train_rows": int}).groupby(["train_rows", "optimizer"]):
         frozen = some[some["activation"].map(is_frozen)].set_index("seed")[OF]
-        out[f"{rows} rows, {optimizer}"] = some[some["activation"] == PRELU].set_index("seed")[OF] - frozen
+        at = Condition(f"{rows} rows, {optimizer}", train_rows=rows, optimizer=optimizer)
+        out[at] = some[some["activation"] == PRELU].set_index("seed")[OF] - frozen
     return out
-
-
-def judged(cells: Cells, id: str, statement: str, form: str) -> Verdict:
-    """Judge the difference of the two gaps."""
-    evidence = (
-        "gap in error rate at the end, prelu minus leaky relu frozen at its final slopes by layer, paired by seed; "
-        "beside leaky relu at one rate see P2f"
-    )
-    verdict = judge(id, PRELU, statement, form, MATTERS, more_than_frozen(cells), evidence, OF, difference=True)
-    activations = cells.selected["activation"]
-    return capped(verdict, cells, cells.selected[(activations == PRELU) | activations.map(is_frozen)], between=BETWEEN)
 
 
 def learning_overfits(cells: Cells) -> Verdict:
     """P2d: a larger gap than the same function with the slopes that it ends with from the start."""
     statement = "overfits more than leaky relu frozen at its final slopes, layer by layer"
-    return judged(cells, "P2d", statement, AT_LEAST)
+    evidence = (
+        "gap in error rate at the end, prelu minus leaky relu frozen at its final slopes by layer, paired by seed; "
+        "beside leaky relu at one rate see P2f"
+    )
+    gaps = more_than_frozen(cells)
+    verdict = judge("P2d", PRELU, statement, AT_LEAST, MATTERS, gaps, evidence, OF, difference=True)
+    activations = cells.selected["activation"]
+    return capped(verdict, cells, cells.selected[(activations == PRELU) | activations.map(is_frozen)], between=BETWEEN)
 
 
-def learning_is_as_having(cells: Cells) -> Verdict:
-    """P2e, what was predicted: no gap that matters on either side."""
-    statement = "generalises as leaky relu frozen at its final slopes does (the numbers of P2d, asked both ways)"
-    return judged(cells, "P2e", statement, WITHIN)
-
-
-CLAIMS = [learning_overfits, learning_is_as_having]
+CLAIMS = [learning_overfits]
 
 
 # The study's file

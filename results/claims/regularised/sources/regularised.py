@@ -18,6 +18,7 @@ import pandas as pd
 from actlab.analysis.cells import Cells
 from actlab.analysis.claims import AT_LEAST, Verdict, judge
 from actlab.analysis.judging import capped
+from actlab.analysis.under import Condition
 
 MATTERS = 0.02  # of the error rate, and of accuracy
 PLAIN = "none"
@@ -48,7 +49,7 @@ def of_prelu(cells: Cells) -> pd.DataFrame:
 def over_plain(by_optimizer: Mapping[str, pd.DataFrame]) -> dict[str, pd.Series]:
     """Each means of regularisation minus none, pairs of one seed."""
     return {
-        f"{name}, {optimizer}": wide[name] - wide[PLAIN]
+        Condition(f"{name}, {optimizer}", regularised_by=name, optimizer=optimizer): wide[name] - wide[PLAIN]
         for optimizer, wide in by_optimizer.items()
         for name in wide
         if name != PLAIN
@@ -82,7 +83,10 @@ def simpler_is_better(cells: Cells) -> Verdict:
     """P3c: a simpler activation, leaky ReLU at PReLU's start, mends it, too."""
     of = "generalization_gap_error"
     prelu, leaky = (by_means(cells, name, of) for name in ("prelu", "leaky_relu"))
-    gains = {optimizer: prelu[optimizer][PLAIN] - leaky[optimizer][PLAIN] for optimizer in prelu}
+    gains = {
+        Condition(optimizer, optimizer=optimizer): prelu[optimizer][PLAIN] - leaky[optimizer][PLAIN]
+        for optimizer in prelu
+    }
     statement = "a simpler activation mends its overfitting (a smaller gap)"
     evidence = "gap in error rate at the end, prelu minus leaky_relu at α = 0.25, paired by seed, 50 training rows"
     verdict = judge("P3c", "prelu", statement, AT_LEAST, MATTERS, gains, evidence, of, difference=True)

@@ -19,16 +19,20 @@ import pandas as pd
 from actlab.analysis.cells import Cells
 from actlab.analysis.claims import WITHIN, Verdict, judge
 from actlab.analysis.judging import capped
+from actlab.analysis.under import Condition
 
 SAME = 0.01  # of test accuracy
 FIGURE = "intervals_by_depth"
 
 
-def conditions(cells: Cells) -> Iterator[tuple[str, pd.DataFrame]]:
+def conditions(cells: Cells) -> Iterator[tuple[Condition, pd.DataFrame]]:
     """Give test accuracy by seed, one column for each name, at each depth and under each optimizer."""
     rows = cells.selected.assign(name=cells.selected["activation"].map(lambda one: "copy" if "again" in one else "own"))
     for (optimizer, depth), some in rows.groupby(["optimizer", "depth"]):
-        yield f"{optimizer}, depth {depth}", some.pivot_table("test_accuracy", "seed", "name")
+        yield (
+            Condition(f"{optimizer}, depth {depth}", optimizer=optimizer, depth=depth),
+            some.pivot_table("test_accuracy", "seed", "name"),
+        )
 
 
 def independent(wide: pd.DataFrame) -> pd.Series:

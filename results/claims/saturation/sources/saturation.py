@@ -20,6 +20,7 @@ from actlab.analysis.under import Condition
 
 SOME = 0.05  # of the pairs of unit and row
 HALF = 0.5
+AS_DRAWN = Condition("as drawn", evaluation="init")
 
 
 def shares(cells: Cells, activation: str, at: str) -> pd.DataFrame:
@@ -34,7 +35,7 @@ def large_values_saturate(cells: Cells) -> Verdict:
     """S2a: at the largest weights, before training, at least half."""
     rows = shares(cells, "sigmoid", "init")
     rows = rows[rows["weight_gain"] == rows["weight_gain"].max()]
-    means = rows.groupby("seed")["saturated"].mean()
+    means = {AS_DRAWN: rows.groupby("seed")["saturated"].mean()}
     statement = f"saturates for large values (weights of {rows['weight_gain'].max():g} times Glorot's)"
     evidence = "share of (unit, row) that is saturated at initialisation, mean over layers"
     return judge("S2a", "sigmoid", statement, AT_LEAST, HALF, means, evidence, "saturated_low")
@@ -43,7 +44,7 @@ def large_values_saturate(cells: Cells) -> Verdict:
 def usual_values_saturate(cells: Cells) -> Verdict:
     """S2b: at the usual weights, before training."""
     rows = shares(cells, "sigmoid", "init")
-    means = rows[rows["weight_gain"] == 1].groupby("seed")["saturated"].mean()
+    means = {AS_DRAWN: rows[rows["weight_gain"] == 1].groupby("seed")["saturated"].mean()}
     evidence = "share of (unit, row) that is saturated at initialisation, mean over layers"
     statement = "saturates at the usual weights, before training"
     return judge("S2b", "sigmoid", statement, AT_LEAST, SOME, means, evidence, "saturated_low")

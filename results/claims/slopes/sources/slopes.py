@@ -37,7 +37,9 @@ def slopes(cells: Cells, activation: str) -> dict[str, pd.Series]:
     }
 
 
-SAID = "decades per layer towards the input over 20 layers, at initialisation"
+SLOPE = "decades per layer towards the input over 20 layers, at initialisation"
+ONCE = f"at width {INPUTS}, that of the inputs, Glorot's weights are LeCun's, and count once"
+SAID = f"{SLOPE}; {ONCE}"
 
 
 def sigmoid_vanishes(cells: Cells) -> Verdict:
@@ -71,7 +73,7 @@ def mish_flows_better_than_swish(cells: Cells) -> Verdict:
     """M2, first half, before training: better gradient flow than swish."""
     statement = "better gradient flow than swish (at initialisation)"
     gains = against(cells, "mish", "swish")
-    evidence = f"|slope| of swish minus that of mish, {SAID}, paired by seed"
+    evidence = f"|slope| of swish minus that of mish, {SLOPE}, paired by seed; {ONCE}"
     return judge("M2a", "mish", statement, AT_LEAST, BETTER, gains, evidence, figure=FIGURE)
 
 
@@ -79,7 +81,7 @@ def mish_flows_better_than_gelu(cells: Cells) -> Verdict:
     """M2, of GELU."""
     statement = "better gradient flow than gelu (at initialisation)"
     gains = against(cells, "mish", "gelu")
-    evidence = f"|slope| of gelu minus that of mish, {SAID}, paired by seed"
+    evidence = f"|slope| of gelu minus that of mish, {SLOPE}, paired by seed; {ONCE}"
     return judge("M2b", "mish", statement, AT_LEAST, BETTER, gains, evidence, figure=FIGURE)
 
 

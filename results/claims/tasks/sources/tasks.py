@@ -98,8 +98,14 @@ def first_to_meet(cells: Cells, one: str, other: str) -> dict[str, pd.Series]:
     return found
 
 
-def faster(cells: Cells, id: str, one: str, other: str, statement: str) -> Verdict:
-    """Judge that one converges faster than another, on each task and under each optimizer."""
+def faster(cells: Cells, id: str, one: str, other: str, statement: str, control: str = "") -> Verdict:
+    """Judge that one converges faster than another, on each task and under each optimizer.
+
+    Args:
+        cells: the study's.
+        id, one, other, statement: see ``Verdict``, and whom it is beside.
+        control: the claim that asks the same at one rate, if one does.
+    """
     won = first_to_meet(cells, one, other)
     ties = int(sum((some == 0.5).sum() for some in won.values()))
     asked, silent = sum(map(len, won.values())), sum(some.empty for some in won.values())
@@ -107,7 +113,7 @@ def faster(cells: Cells, id: str, one: str, other: str, statement: str) -> Verdi
         f"probability that {one} meets the task's target validation loss before {other}, pairs of one seed; ties count "
         f"½ ({ties} of {asked} pairs, as losses are looked at every so many steps), and a network that never meets it "
         f"comes last; where neither does in most of the pairs there is no number ({silent or 'none'} of {len(won)})"
-    )
+    ) + f"; at one rate see {control}" * bool(control)
     verdict = judge(id, one, statement, AT_LEAST, OFTEN, won, evidence, FIRST)
     return capped(verdict, cells, chosen(cells, one, other))
 
@@ -133,7 +139,9 @@ def elu_is_steadier(cells: Cells) -> Verdict:
     for optimizer in optimizers(cells):
         rows = chosen(cells, "elu", "relu")
         spread = rows[rows["optimizer"] == optimizer].pivot_table("metric", "data", "activation", aggfunc="std")
-        ratios[optimizer] = pd.Series(np.log10(spread["elu"] / spread["relu"]), spread.index)
+        ratios[Condition(optimizer, optimizer=optimizer)] = pd.Series(
+            np.log10(spread["elu"] / spread["relu"]), spread.index
+        )
     statement = "converges more stably than relu (spread of the final metric over seeds)"
     evidence = "log10 of elu's standard deviation over relu's, one number a task"
     verdict = judge("E3b", "elu", statement, AT_MOST, math.log10(STEADIER), ratios, evidence)
@@ -142,12 +150,12 @@ def elu_is_steadier(cells: Cells) -> Verdict:
 
 def mish_is_faster(cells: Cells) -> Verdict:
     """M2c, the second half of M2, beside swish."""
-    return faster(cells, "M2c", "mish", "swish", "faster convergence than swish")
+    return faster(cells, "M2c", "mish", "swish", "faster convergence than swish", "M2g")
 
 
 def mish_is_faster_than_gelu(cells: Cells) -> Verdict:
     """M2f, beside GELU."""
-    return faster(cells, "M2f", "mish", "gelu", "faster convergence than gelu")
+    return faster(cells, "M2f", "mish", "gelu", "faster convergence than gelu", "M2h")
 
 
 def flows_better(cells: Cells, id: str, other: str) -> Verdict:

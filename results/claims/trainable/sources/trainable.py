@@ -37,7 +37,8 @@ def conditions(cells: Cells, depth: int) -> Iterator[tuple[Condition, pd.DataFra
             some = rows[(rows["optimizer"] == optimizer) & chosen]
             if len(some):
                 init = listed(sorted(some["weight_init"].unique()))
-                yield Condition(f"{optimizer}, {name}", optimizer=optimizer, weight_init=init), some
+                at = {"optimizer": optimizer, "weight_init": init, "depth": depth}
+                yield Condition(f"{optimizer}, {name}", **at), some
 
 
 def trained(rows: pd.DataFrame) -> pd.DataFrame:
