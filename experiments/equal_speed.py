@@ -1,10 +1,11 @@
 """Equal speed: does mish converge faster than swish and GELU at one learning rate?
 
-In ``tasks.py`` each network has the rate of its own least validation loss, and these differ: a network of a larger rate
-may be the faster for that. Here the networks of a pair have one rate, of those at which such networks meet the targets:
-two of each optimizer, on five tasks of ``tasks.py`` whose targets are met. *Faster* is what it is there, the probability
-of improvement (Agarwal et al. 2021): how often a network meets its task's target loss before the other of the same seed,
-a tie counting half, a network that never does coming last; a seed's number is the mean over tasks and rates.
+In ``tasks.py`` each network has the rate of its own least validation loss, and these differ: a network of a larger
+rate may be the faster for that. Here the networks of a pair have one rate, of those at which such networks meet the
+targets: two of each optimizer, on five tasks of ``tasks.py`` whose targets are met. *Faster* is what it is there, the
+probability of improvement (Agarwal et al. 2021): how often a network meets its task's target loss before the other of
+the same seed, a tie counting half, a network that never does coming last; a seed's number is the mean over tasks and
+rates.
 
 Predictions. The three functions are within 0.1 of one another in that probability.
 
