@@ -275,8 +275,9 @@ def report(
     from actlab.analysis import claims_file
     from actlab.engine.manifest import MANIFEST as OF_STUDY
 
-    paths = []
-    for name in read_json(out / MANIFEST)["parts"]:
+    paths, parts = [], read_json(out / MANIFEST)["parts"]
+    for i, name in enumerate(parts, 1):
+        tell(f"[{i}/{len(parts)}] {name}")
         folder = out / name
         if (folder / OF_STUDY).is_file():
             paths += actlab.report(folder, partial=partial, own=own, trust=trust, tell=tell)

@@ -6,7 +6,7 @@ by hand when the studies are trained anew.
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -302,8 +302,9 @@ def averaged(runs: pd.DataFrame) -> str:
     return f"{text}{f' and {starts} starts (initialiser and bias)' * (starts > 1)}, with its interval over seeds"
 
 
-def limits(studies: Sequence[Results]) -> str:
-    """Say what the two studies leave out."""
+def limits(by_name: Mapping[str, Results]) -> str:
+    """Say what some studies of training leave out."""
+    names, studies = listed([f"`{name}`" for name in by_name]), list(by_name.values())
     runs = pd.concat([one.runs for one in studies])
     data = listed([f"`{name}`" for name in runs["data"].unique()])
     splits = runs.groupby("data")["data_seed"].nunique().max()
@@ -317,8 +318,8 @@ def limits(studies: Sequence[Results]) -> str:
     ]
     over = f"{'splits and ' * bool(splits > 1)}seeds (initialisation and batch order)"
     return (
-        f"**What it does not show.** {', '.join(texts)}: nothing here says how far the order of activations carries "
-        f"over to others. Intervals are over {over} alone."
+        f"**What they do not show.** {names} have {', '.join(texts)}: nothing here says how far the order of "
+        f"activations carries over to others. Intervals are over {over} alone."
         + (" Each activation has its usual initialisation: what is compared is both together." if mixed else "")
     )
 
@@ -327,7 +328,7 @@ def findings(folder: Path = RESULTS) -> str:
     """Write what the studies in a folder found, as Markdown."""
     deep, dying = (actlab.load(folder / name) for name in ("depth", "dying_relu"))
     control = actlab.load(folder / "revival") if (folder / "revival").is_dir() else None
-    studies = [deep, dying, *([control] if control else [])]
+    studies = {"depth": deep, "dying_relu": dying} | ({"revival": control} if control else {})
     theory = [theory_findings(*(actlab.load(folder / name) for name in ("gradient_decay", "born_dead")))]
     return "\n\n".join([*theory, depth_findings(deep), dying_findings(dying, control), limits(studies)])
 

@@ -6,7 +6,7 @@ import pandas as pd
 
 from actlab.analysis.cells import Cells
 from actlab.analysis.claims import DOUBT, EXACTLY, INCONCLUSIVE, ONLY_IF, SUPPORTED, Verdict, claimed
-from actlab.analysis.conditions import found_at
+from actlab.analysis.conditions import found_at, qualified, where_none
 from actlab.analysis.documents import markdown_table
 from actlab.analysis.intervals import FEWEST, Interval
 from actlab.analysis.layout import number
@@ -65,14 +65,22 @@ def verdicts(claims: Sequence[Callable[[Cells], Verdict]], cells: Cells, study: 
             only = f" {one.condition}"
         least = one.evidence.partition("; least favourable: ")[2].partition(DOUBT)[0].partition(" (")[0]
         at = f"{least}: " if least and least in one.condition else ""
-        lines.append([one.id, f"{whose}{one.statement}", claimed(one), f"{at}{measured(one)}", f"{one.verdict}{only}"])
+        lines.append(
+            [
+                one.id,
+                f"{whose}{one.statement}",
+                claimed(one),
+                f"{at}{measured(one)}{where_none(one)}",
+                f"{one.verdict}{qualified(one)}{only}",
+            ]
+        )
     table = markdown_table(["claim", "said", "bound", "measured", "verdict"], lines)
     asked = f" Not decided: {'; '.join(open_ones)}." * bool(open_ones)
     return (
         f"{OWN_CLAIMS.format(study=study)}\n\n{table}\n\n"
         f"[What each number is](results/{study}/tables/claims.md), and those of all conditions: of a claim "
-        "under several the least favourable stands here (of an open one among those that leave it open), with an "
-        f"interval that holds for all of them at once.{asked}"
+        "under several the least favourable stands here (of an open one among those that leave it open, if these have "
+        f"a number), with an interval that holds for all of them at once.{asked}"
     )
 
 

@@ -31,7 +31,8 @@ def theory_findings(gradients: Results, constant: Results) -> str:
         f"MF1 is of the {gradient_decay.signal_is_known(cells).evidence}. MF3 is the "
         f"{gradient_decay.deviations_are_those_of_width(cells).evidence}.",
         f"**Born dead** (`results/born_dead`: {setup(dead, constant)}). A narrow ReLU network may be constant before "
-        f"it is trained. Share of networks with {DEPTH} hidden layers that are, inputs on both sides of 0:",
+        f"it is trained. Share of networks with {DEPTH} hidden layers that are, inputs on both sides of 0 "
+        "(`absolute`):",
         born_dead_table(dead),
         verdicts(born_dead.CLAIMS, dead, "born_dead"),
     ]

@@ -186,13 +186,14 @@ def test_every_mean_stands_with_its_interval(written, deep):
 
 
 def test_what_it_leaves_out_is_said(dying, deep):
-    text = findings.limits([results(RULE, *deep), dying])
+    text = findings.limits({"depth": results(RULE, *deep), "dying_relu": dying})
     assert "1 data set (`digits`, 1078 training rows), 1 split, 1 width (64), 50 and 100 steps, adam and sgd" in text
     assert "Each activation has its usual initialisation: what is compared is both together." in text
     runs = deep[0]
     two = pd.concat([runs, runs.assign(data_seed=1)])
-    assert "2 splits" in findings.limits([results(RULE, two, *deep[1:])])
-    assert "Intervals are over splits and seeds" in findings.limits([results(RULE, two, *deep[1:])])
+    on_two = findings.limits({"depth": results(RULE, two, *deep[1:])})
+    assert "2 splits" in on_two
+    assert "Intervals are over splits and seeds" in on_two
 
 
 def test_a_slope_is_said_in_the_direction_that_is_sure(deep):

@@ -287,6 +287,14 @@ def test_a_finding_points_to_a_figure_only_where_that_draws_it(cells):
     assert units.revived(cells, {"death": table(dead("relu", 0.2, measure="revival_rate"))}).figures == ()
 
 
+def test_of_cells_that_tie_none_is_the_least_and_none_the_greatest(cells):
+    rows = [dead("relu", 0.25, rate, measure="revival_rate") for rate in (1e-3, 1e-2)]
+    assert said(units.revived, cells, death=table(*rows)) == (
+        "Of the units that were dead at some evaluation, this mean share is alive again at the end: 0.250 in each cell "
+        "(in the 2 cells in which every run had dead units)."
+    )
+
+
 def test_how_many_come_back(cells):
     rows = [dead("relu", 0.1, measure="revival_rate"), dead("relu", 0.5, 1e-2, measure="revival_rate")]
     assert said(units.revived, cells, death=table(*rows, dead("elu", 0.9, measure="revival_rate", n=4))) == (

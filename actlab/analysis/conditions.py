@@ -132,13 +132,15 @@ def spread(one: Verdict) -> str:
 def qualified(one: Verdict) -> str:
     """Say beside *contradicted* at how many conditions a claim is, where it is open at others; else nothing.
 
+    So too beside *inconclusive*, where it is supported at some.
+
     >>> from actlab.analysis.claims import AT_MOST, judge
     >>> samples = {"he": Interval(0.3, 0.1, 0.5, 5, ""), "lecun": Interval(0.5, 0.4, 0.6, 5, "")}
     >>> qualified(judge("S", "", "s", AT_MOST, 0.3, samples, "e"))
     ' (at 1 of 2 conditions; 1 open)'
     """
-    some_open = any(row.verdict == INCONCLUSIVE for row in one.under)
-    return f" ({spread(one)})" if one.verdict == CONTRADICTED and some_open else ""
+    other = {CONTRADICTED: INCONCLUSIVE, INCONCLUSIVE: SUPPORTED}.get(one.verdict)
+    return f" ({spread(one)})" if any(row.verdict == other for row in one.under) else ""
 
 
 def in_brief(one: Verdict) -> str:

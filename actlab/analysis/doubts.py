@@ -175,8 +175,9 @@ def diverged(cells: Cells, tables: Tables) -> str:
     if cells.untrained:
         return f"{number} of {counted(runs, 'run')}, in {counted(len(which), 'cell')}, have no finite loss."
     if cells.select is not None:
-        return f"{text}, {here or 'none'} of them at selected values; what diverged enters no mean at the end."
-    return f"{text}: they enter no mean at the end."
+        at_selected = f"{text}, {here or 'none'} of them at selected values"
+        return f"{at_selected}; what diverged enters no mean at the end, and never meets a target."
+    return f"{text}: they enter no mean at the end, and never meet a target."
 
 
 def censored(cells: Cells, tables: Tables) -> str:

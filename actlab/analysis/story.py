@@ -13,10 +13,12 @@ from typing import Any
 
 import pandas as pd
 
-from actlab.analysis.claims import ONLY_IF, SUPPORTED, ClaimsError
-from actlab.analysis.conditions import found_at
+from actlab.analysis.claims import COLUMNS as ALL
+from actlab.analysis.claims import ONLY_IF, SUPPORTED, ClaimsError, Verdict
+from actlab.analysis.conditions import found_at, qualified
 from actlab.analysis.escaping import code, plain, unguarded
 from actlab.analysis.findings.decided import claim_of, stored_under
+from actlab.analysis.intervals import COMPUTED
 from actlab.analysis.layout import Table, number, records, with_bounds, write_table
 from actlab.analysis.sections import Grid, Items, Section, Text, markdown
 from actlab.naming import counted
@@ -137,10 +139,13 @@ def measured(one: Mapping[str, Any]) -> str:
         estimate = f"{number(low)} to {number(high)}, the least and the greatest"
     elif math.isnan(low):
         estimate = f"{number(float(one['estimate']))}, no interval"
+    elif one.get("method") == COMPUTED:
+        estimate = f"{number(float(one['estimate']))}, computed"
     else:
         estimate = with_bounds(float(one["estimate"]), low, high)
     undecided = f" {condition}" if condition and one["verdict"] == "inconclusive" else ""
-    return f"{one['verdict']}: {estimate}{undecided}"
+    some = Verdict(**{name: one[name] for name in ALL}, under=one["under"]) if one.get("under") else None
+    return f"{one['verdict']}{qualified(some) if some else ''}: {estimate}{undecided}"
 
 
 def summary(row: Row, known: pd.DataFrame) -> str:

@@ -20,8 +20,9 @@ MANY = 5
 RATIO = " over those of "
 """What the number of a claim on a ratio is said to be: seconds of one over those of another."""
 RULE = (
-    "one of each activation; counted in the smallest effect that matters, ratios as logarithms; what a formula alone "
-    "decides, without a measurement, is left out"
+    "contradicted ones before those true only under conditions; one of each activation and of each claim of the story; "
+    "counted from the nearer end of the interval in the smallest effect that matters, ratios as logarithms; what a "
+    "formula alone decides, without a measurement, is left out"
 )
 STORY = re.compile(r"(?!A)[A-Z]\d+")
 """The story's claims; those under A are on the trial itself, which is not taught."""

@@ -34,8 +34,8 @@ COLUMNS = (
 WORDS = (SUPPORTED, CONTRADICTED, ONLY_IF, INCONCLUSIVE, FAILED)
 BOTH = (
     "Of several conditions the number is that under which a claim fits least (of an inconclusive one among those that "
-    "leave it open); of *true only if* it is given, with its condition and how many more there are, of those under "
-    "which it holds, then of those under which it does not."
+    "leave it open, if these have one); of *true only if* it is given, with its condition and how many more there are, "
+    "of those under which it holds, then of those under which it does not."
 )
 ALTERED = {
     "textbook": "*textbook* is the formula as it is written, differentiated automatically",

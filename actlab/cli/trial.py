@@ -29,6 +29,10 @@ Trial = Annotated[
 ]
 
 
+DRAWN, FEW = (".png", ".svg"), 25
+"""Suffixes of pictures; up to how many verdicts each is printed."""
+
+
 @actlab.with_trials
 def trial(
     folder: Trial,
@@ -69,8 +73,22 @@ def trial(
             yield progress
 
     paths = trials.run(read, where, quick, only or (), followed, workers=workers, note=note)
+    for line in decided(where):
+        say(line)
     for path in paths:
-        say(f"  {one_line(path)}")
+        if path.suffix not in DRAWN:  # of pictures there are two for each verdict
+            say(f"  {one_line(path)}")
+
+
+def decided(where: Path) -> list[str]:
+    """Say how many verdicts of a trial are of which word, and, where they are few, which."""
+    from actlab.analysis import verdicts
+    from actlab.analysis.conditions import qualified
+    from actlab.naming import counted
+
+    found = verdicts.read(where)
+    each = [f"  {one.id} {one.activation}: {one.statement} — {one.verdict}{qualified(one)}" for one in found]
+    return [f"{counted(len(found), 'verdict')}: {verdicts.count(found)}.", *each[: len(each) * (len(each) <= FEW)]]
 
 
 def of_trial(config: Path) -> bool:

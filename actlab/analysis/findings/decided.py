@@ -23,7 +23,7 @@ from actlab.analysis.claims import (
     as_table,
     claimed,
 )
-from actlab.analysis.conditions import found_at, interval_of, least_favourable, remark
+from actlab.analysis.conditions import found_at, interval_of, least_favourable, qualified, remark
 from actlab.analysis.escaping import code, plain, unguarded
 from actlab.analysis.findings.base import Finding, Row, Tables
 from actlab.analysis.intervals import FEWEST, Interval
@@ -90,7 +90,7 @@ def in_words(row: Row, under: Sequence[Under] = ()) -> str:
     if one.verdict == FAILED:
         return f"{plain(one.id)}: {plain(one.condition)}"
     whose = f", {code(one.activation)}" if one.activation else ""
-    return f"{plain(one.id)}{whose}: {plain(one.statement)}; {plain(with_its_number(one))}"
+    return f"{plain(one.id)}{whose}{qualified(one)}: {plain(one.statement)}; {plain(with_its_number(one))}"
 
 
 def with_its_number(one: Verdict) -> str:

@@ -20,7 +20,7 @@ from actlab.analysis.findings.base import (
     whole,
     with_numbers,
 )
-from actlab.analysis.layout import estimate, in_markdown, records, words
+from actlab.analysis.layout import estimate, in_markdown, number, records, words
 from actlab.analysis.tables.units import HALF, begin_dead
 from actlab.later import pd
 from actlab.naming import counted
@@ -183,13 +183,15 @@ def revived(cells: Cells, tables: Tables) -> Finding | None:
     known = f"(in {among} in which every run had dead units)"
     if high["_"] == 0:
         return Finding(f"No unit that was dead at some evaluation is alive at the end {known}.", "death")
+    text = f"Of the units that were dead at some evaluation, this {kind(full)} share is alive again at the end:"
+    if 1 < len(lowest) == len(ordered):
+        return Finding(f"{text} {number(low['_'])} in each cell {known}.", "death")
     each = [named(tied(ordered, ordered.index[end], "_", cells), keys) for end in (0, -1)]
     ends = [f"{in_cell(one)} with {those}" for one, those in zip((low, high), each, strict=True)]
     if 1 < len(lowest) < len(ordered):
         ends[0] = f"{in_cell(low)} in {counted(len(lowest), 'cell')}, as with {called(low, keys)},"
     span = f"from {ends[0]} to {ends[1]}" if len(full) > 1 else ends[0]
-    text = f"Of the units that were dead at some evaluation, this {kind(full)} share is alive again at the end: {span}"
-    return Finding(f"{text} {known}.", "death")
+    return Finding(f"{text} {span} {known}.", "death")
 
 
 def weak(cells: Cells, tables: Tables) -> Finding | None:

@@ -18,6 +18,7 @@ from actlab.analysis.cells import Cells
 from actlab.analysis.claims import AT_LEAST, WITHIN, Verdict, judge
 from actlab.analysis.estimates import records_at
 from actlab.analysis.judging import capped
+from actlab.analysis.notes import listed
 from actlab.analysis.under import Condition
 
 MATTERS = 0.01  # of test accuracy
@@ -92,6 +93,20 @@ def conditions_pay(cells: Cells) -> Verdict:
     return capped(verdict, cells, cells.selected[cells.selected["activation"] == "selu"])
 
 
+def not_trained(cells: Cells) -> str:
+    """Say of which activation how many networks did not train, under which breach and optimizer; else nothing."""
+    rows = cells.selected.assign(breach=cells.selected.apply(breach, axis=1))
+    share = (
+        rows.astype({"trained": bool}).groupby(["activation", "breach", "optimizer"])["trained"].agg(["sum", "size"])
+    )
+    where = [
+        f"{n - k} of {n} of {one} under {name}, {optimizer}"
+        for (one, name, optimizer), (k, n) in zip(share.index, share.to_numpy())
+        if k < n and name not in WHOLE
+    ]
+    return f"; not trained are {listed(where)}" * bool(where)
+
+
 def gelu_is_better_there(cells: Cells) -> Verdict:
     """U3: where a condition fails, GELU does better."""
     gains = {
@@ -99,7 +114,10 @@ def gelu_is_better_there(cells: Cells) -> Verdict:
         for (optimizer, name), frame in accuracies(cells).items()
         if name not in WHOLE
     }
-    evidence = "test accuracy, gelu minus selu under the same breach, paired by seed, each at its selected rate"
+    evidence = (
+        "test accuracy, gelu minus selu under the same breach, paired by seed, each at its selected rate"
+        f"{not_trained(cells)}"
+    )
     verdict = judge(
         "U3",
         "gelu",

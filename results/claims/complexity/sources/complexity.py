@@ -22,6 +22,7 @@ import pandas as pd
 from actlab.analysis.cells import Cells
 from actlab.analysis.claims import AT_LEAST, Verdict, judge
 from actlab.analysis.judging import capped
+from actlab.analysis.notes import listed
 from actlab.analysis.under import Condition
 
 GAIN = 0.02  # of the score, for each doubling of the difficulty
@@ -57,6 +58,14 @@ def by_condition(cells: Cells) -> dict[str, pd.DataFrame]:
     }
 
 
+def failing(cells: Cells) -> str:
+    """Name where neither of the two trains in most of the pairs: there failures are compared with failures."""
+    either = cells.selected.pivot_table("trained", ["data", "optimizer", "seed"], aggfunc="max").astype(bool)
+    share = either["trained"].groupby(["data", "optimizer"]).agg(["sum", "size"])
+    where = [f"{k} of {n} at {', '.join(at)}" for at, (k, n) in zip(share.index, share.to_numpy()) if k < n / 2]
+    return f"; one of the two trains in {listed(where)} pairs, where failures are compared with failures" * bool(where)
+
+
 def gelu_gains_with_difficulty(cells: Cells) -> Verdict:
     """G2: the slope of its gain over the logarithm of the difficulty."""
     slopes = {}
@@ -67,7 +76,7 @@ def gelu_gains_with_difficulty(cells: Cells) -> Verdict:
     statement = "captures complex patterns better than relu (gains as they get more complex)"
     evidence = (
         "score of gelu minus relu, its least-squares slope for each doubling of turns or frequency, by seed; the line "
-        f"misses the mean gains by up to {furthest(by_condition(cells)):.3f}"
+        f"misses the mean gains by up to {furthest(by_condition(cells)):.3f}{failing(cells)}"
     )
     return capped(judge("G2a", "gelu", statement, AT_LEAST, GAIN, slopes, evidence), cells, cells.selected)
 
@@ -97,6 +106,7 @@ def gains_in_order(cells: Cells) -> Verdict:
     ranks = {name: in_order(frame) for name, frame in by_condition(cells).items()}
     statement = "the more complex the pattern, the larger the gain on relu (by rank, whatever the shape)"
     evidence = "Kendall's τ of the score of gelu minus relu with the number of turns or the frequency, by seed"
+    evidence += failing(cells)
     return capped(judge("G2c", "gelu", statement, AT_LEAST, IN_ORDER, ranks, evidence), cells, cells.selected)
 
 
@@ -104,7 +114,7 @@ def gelu_is_better(cells: Cells) -> Verdict:
     """G2b, the weaker statement: better at the hardest, whatever it is at the others."""
     hardest = {name: frame[frame.columns.max()] for name, frame in by_condition(cells).items()}
     statement = "better than relu on the most complex pattern"
-    evidence = "score of gelu minus relu at 5 turns or frequency 8, paired by seed"
+    evidence = f"score of gelu minus relu at 5 turns or frequency 8, paired by seed{failing(cells)}"
     return capped(judge("G2b", "gelu", statement, AT_LEAST, BETTER, hardest, evidence), cells, cells.selected)
 
 
