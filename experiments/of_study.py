@@ -71,7 +71,7 @@ def verdicts(claims: Sequence[Callable[[Cells], Verdict]], cells: Cells, study: 
                 f"{whose}{one.statement}",
                 claimed(one),
                 f"{at}{measured(one)}{where_none(one)}",
-                f"{one.verdict}{qualified(one)}{only}",
+                f"{one.verdict}{only or qualified(one)}",
             ]
         )
     table = markdown_table(["claim", "said", "bound", "measured", "verdict"], lines)
@@ -90,5 +90,5 @@ def measured(one: Verdict) -> str:
         return f"{number(one.low)} to {number(one.high)} in {one.n:,} runs"
     found = Interval(one.estimate, one.low, one.high, one.n, one.method, one.estimate, one.estimate, one.estimate)
     if not found.known and 1 < one.n < FEWEST:  # of which the range is not known here
-        return f"{number(one.estimate)} ({one.n} seeds, too few for an interval)"
+        return f"{number(one.estimate)} (n = {one.n}, too few for an interval)"
     return say(found)

@@ -2,7 +2,7 @@
 
 import re
 import shutil
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -259,7 +259,7 @@ def test_a_finding_and_its_conditions_are_written_with_one_number_format():
     """The estimate of the least favourable condition stands twice in a finding that is open: alike."""
     samples = {"A": [0.0, 0.2, -0.2, 0.1, -0.1], "B": [0.1, 0.3, -0.1, 0.2, 0.0]}
     verdict = judge("S1c", "sigmoid", "it costs depth", AT_LEAST, 0.05, samples, "shares")
-    said = story.measured(asdict(verdict))
+    said = story.measured(vars(verdict))
     least = said.removeprefix("inconclusive: ").partition(" (")[0]
     assert said.startswith("inconclusive: ")
     assert said.count(least) == 2

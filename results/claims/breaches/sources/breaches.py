@@ -96,12 +96,11 @@ def conditions_pay(cells: Cells) -> Verdict:
 def not_trained(cells: Cells) -> str:
     """Say of which activation how many networks did not train, under which breach and optimizer; else nothing."""
     rows = cells.selected.assign(breach=cells.selected.apply(breach, axis=1))
-    share = (
-        rows.astype({"trained": bool}).groupby(["activation", "breach", "optimizer"])["trained"].agg(["sum", "size"])
-    )
+    trained = rows["trained"].astype(bool).groupby([rows[key] for key in ("activation", "breach", "optimizer")])
+    share = trained.agg(["sum", "size"])
     where = [
         f"{n - k} of {n} of {one} under {name}, {optimizer}"
-        for (one, name, optimizer), (k, n) in zip(share.index, share.to_numpy())
+        for (one, name, optimizer), (k, n) in zip(share.index, share.to_numpy(), strict=True)
         if k < n and name not in WHOLE
     ]
     return f"; not trained are {listed(where)}" * bool(where)

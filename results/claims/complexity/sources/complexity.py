@@ -62,7 +62,8 @@ def failing(cells: Cells) -> str:
     """Name where neither of the two trains in most of the pairs: there failures are compared with failures."""
     either = cells.selected.pivot_table("trained", ["data", "optimizer", "seed"], aggfunc="max").astype(bool)
     share = either["trained"].groupby(["data", "optimizer"]).agg(["sum", "size"])
-    where = [f"{k} of {n} at {', '.join(at)}" for at, (k, n) in zip(share.index, share.to_numpy()) if k < n / 2]
+    counts = zip(share.index, share.to_numpy(), strict=True)
+    where = [f"{k} of {n} at {', '.join(at)}" for at, (k, n) in counts if k < n / 2]
     return f"; one of the two trains in {listed(where)} pairs, where failures are compared with failures" * bool(where)
 
 

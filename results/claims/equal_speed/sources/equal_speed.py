@@ -57,12 +57,13 @@ def faster(cells: Cells, id: str, other: str, by_task: str) -> Verdict:
         f"{name} at {listed([f'{rate:g}' for rate in sorted(some['learning_rate'].unique())])}"
         for name, some in rows.groupby("optimizer")
     ]
+    pairs = sum(frame.size for frame in won.values())
     evidence = (
         f"probability that mish meets the task's target validation loss before {other} at the same rate, pairs of one "
-        f"seed, mean over tasks (one by one, at selected rates, see {by_task}) and rates ({listed(rates)}); ties count ½ ({ties} of {sum(frame.size for frame in won.values())} pairs, "
-        f"as losses are looked at every so many steps), and a network that never meets it comes last, as the {diverged} of "
-        f"{len(rows)} runs that diverged do; where neither does in most of the pairs, cells of a task and a "
-        f"rate are left out ({silent or 'none'})"
+        f"seed, mean over tasks (one by one, at selected rates, see {by_task}) and rates ({listed(rates)}); ties "
+        f"count ½ ({ties} of {pairs} pairs, as losses are looked at every so many steps), and a network that never "
+        f"does comes last, as the {diverged} of {len(rows)} runs that diverged do; where neither does in most "
+        f"of the pairs, cells of a task and a rate are left out ({silent or 'none'})"
     )
     shares = {Condition(name, optimizer=name): frame.mean(axis=1) for name, frame in won.items()}
     statement = f"faster convergence than {other}, both at one rate (over five tasks)"

@@ -52,6 +52,7 @@ NEVER = 1e9  # steps to a target that is not met: later than any that is
 MOVED = 0.05  # of α, which begins at 0.25
 ADAPTED = 0.1  # of β·rms(z), between tasks
 PLACE = ["data", "optimizer"]
+FEWEST = "n is that of the pair of tasks with the fewest"
 ALPHA, BEND = "alpha_by_task", "bend_by_task"
 FIRST = Measure("probability of meeting the target first", range=(0.0, 1.0), over_seeds=SHARE)
 """On one task it is true or false of a pair, or a tie's half, which varies less: Wilson's interval is for it."""
@@ -112,10 +113,16 @@ def faster(cells: Cells, id: str, one: str, other: str, statement: str, control:
     evidence = (
         f"probability that {one} meets the task's target validation loss before {other}, pairs of one seed; ties count "
         f"½ ({ties} of {asked} pairs, as losses are looked at every so many steps), and a network that never meets it "
-        f"comes last; where neither does in most of the pairs there is no number ({silent or 'none'} of {len(won)})"
+        f"comes last, as {diverged_in(chosen(cells, one, other))}; where neither does in most of the pairs there is no "
+        f"number ({silent or 'none'} of {len(won)})"
     ) + f"; at one rate see {control}" * bool(control)
     verdict = judge(id, one, statement, AT_LEAST, OFTEN, won, evidence, FIRST)
     return capped(verdict, cells, chosen(cells, one, other))
+
+
+def diverged_in(rows: pd.DataFrame) -> str:
+    """Say how many of some runs diverged: these never meet a target."""
+    return f"the {int((rows['status'] != 'ok').sum())} of {len(rows)} runs that diverged do"
 
 
 def elu_is_faster(cells: Cells) -> Verdict:
@@ -304,7 +311,7 @@ def prelu_learns_from_the_data(cells: Cells) -> Verdict:
     layers = last_layers(cells, "prelu", "alpha")
     statement = "learns α from the data (it ends elsewhere on another task)"
     what = "largest difference between any two tasks of α at the end, mean over layers, all pairs at once"
-    evidence = f"{what}, {left_out(cells, 'prelu')}"
+    evidence = f"{what}, {left_out(cells, 'prelu')}; {FEWEST}"
     found = elsewhere(layers["alpha"], layers)
     verdict = judge("P1b", "prelu", statement, AT_LEAST, MOVED, found, evidence, figure=ALPHA)
     return capped(verdict, cells, chosen(cells, "prelu"))
@@ -317,7 +324,9 @@ def bend_adapts(cells: Cells) -> Verdict:
     alone = max(one.mean for one in elsewhere(rms, layers).values())
     statement = "trainable β adapts to the task (β·rms(z) ends elsewhere on another task)"
     what = "largest difference between any two tasks of β·rms(z) at the end, mean over layers, all pairs at once"
-    evidence = f"{what}, {left_out(cells, 'swish')}; rms(z) of these networks alone differs by {alone:.3g}: see W1b"
+    evidence = (
+        f"{what}, {left_out(cells, 'swish')}; {FEWEST}; rms(z) of these networks alone differs by {alone:.3g}: see W1b"
+    )
     found = elsewhere(layers["beta"] * rms, layers)
     verdict = judge("W1a", "swish", statement, AT_LEAST, ADAPTED, found, evidence, figure=BEND)
     return capped(verdict, cells, chosen(cells, "swish"))
@@ -328,7 +337,7 @@ def beta_adapts(cells: Cells) -> Verdict:
     layers = last_layers(cells, "swish", "beta")
     statement = "trainable β itself adapts to the task (β ends elsewhere on another task)"
     what = "largest difference between any two tasks of β at the end, mean over layers, all pairs at once"
-    evidence = f"{what}, {left_out(cells, 'swish')}"
+    evidence = f"{what}, {left_out(cells, 'swish')}; {FEWEST}"
     found = elsewhere(layers["beta"], layers)
     verdict = judge("W1b", "swish", statement, AT_LEAST, ADAPTED, found, evidence, figure=BEND)
     return capped(verdict, cells, chosen(cells, "swish"))
