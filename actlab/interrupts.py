@@ -24,7 +24,7 @@ AGAIN = 0.05  # seconds between two looks
 NUMBERS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 NOT_WITHIN = tuple(f"{os.sep}{name}{os.sep}" for name in ("jax", "jaxlib"))
 RESUMES = " What is finished is kept: the same command resumes from there."
-STORED = " {} stored: the same command resumes from there."
+STORED = " {} stored, others as far as they got: the same command resumes from there."
 
 
 class State:

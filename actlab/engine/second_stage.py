@@ -71,7 +71,7 @@ def stored_by_now(jobs: list[Job], stored: Stored, second: SecondStage, before: 
         if second.planned:  # all of it, the first stage included
             whole = len(second.planned.runs)
             done = whole - len(missing_runs(stored, second.planned))
-        return f"{done} of {counted(whole, 'run')} {'is' if done == 1 else 'are'}"
+        return f"{done} of {counted(whole, 'run')} {'is' if 1 in (done, whole) else 'are'}"
     return ""
 
 
