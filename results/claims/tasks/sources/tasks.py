@@ -52,6 +52,7 @@ NEVER = 1e9  # steps to a target that is not met: later than any that is
 MOVED = 0.05  # of α, which begins at 0.25
 ADAPTED = 0.1  # of β·rms(z), between tasks
 PLACE = ["data", "optimizer"]
+DRAWN = "Where some trained, those that trained are drawn; where none did, all. Each optimizer's picture has a scale of its own."
 FEWEST = "n is that of the pair of tasks with the fewest"
 ALPHA, BEND = "alpha_by_task", "bend_by_task"
 FIRST = Measure("probability of meeting the target first", range=(0.0, 1.0), over_seeds=SHARE)
@@ -268,14 +269,15 @@ def by_task(cells: Cells, activation: str, of: tuple[str, ...], name: str, title
 @figure(default=False)
 def alpha_by_task(cells: Cells) -> Drawing | None:
     """P1: PReLU's α over training."""
-    caption = "Means over seeds, with intervals; α begins at 0.25."
+    caption = f"Means over seeds, with intervals; α begins at 0.25. {DRAWN}"
     return by_task(cells, "prelu", ("alpha",), "α", "α of PReLU over training, by task", caption)
 
 
 @figure(default=False)
 def bend_by_task(cells: Cells) -> Drawing | None:
     """W1: swish's β·rms(z) over training."""
-    caption = "Means over seeds, with intervals. rms(z): over units and probe rows of a layer; β begins at 1."
+    what = "rms(z): over units and probe rows of a layer; β begins at 1."
+    caption = f"Means over seeds, with intervals. {what} {DRAWN}"
     if "preact_second_moment" not in cells.layers:
         return None
     layers = cells.layers.assign(rms=np.sqrt(cells.layers["preact_second_moment"].astype(float)))
