@@ -52,7 +52,9 @@ NEVER = 1e9  # steps to a target that is not met: later than any that is
 MOVED = 0.05  # of α, which begins at 0.25
 ADAPTED = 0.1  # of β·rms(z), between tasks
 PLACE = ["data", "optimizer"]
-DRAWN = "Where some trained, those that trained are drawn; where none did, all. Each optimizer's picture has a scale of its own."
+DRAWN = (
+    "Where some trained, these alone are drawn; where none did, all. Each optimizer's picture has a scale of its own."
+)
 FEWEST = "n is that of the pair of tasks with the fewest"
 ALPHA, BEND = "alpha_by_task", "bend_by_task"
 FIRST = Measure("probability of meeting the target first", range=(0.0, 1.0), over_seeds=SHARE)
