@@ -209,7 +209,13 @@ def test_a_file_that_computes_nothing_is_one_message_and_leaves_nothing(folder, 
 def test_a_quick_trial_never_stands_where_the_full_one_does(folder, monkeypatch):
     monkeypatch.chdir(folder)
     run = CliRunner().invoke
-    assert run(cli.app, ["trial", "."]).exit_code == 0
+    full = run(cli.app, ["trial", "."])
+    assert full.exit_code == 0
+    told = full.output.splitlines()
+    at = next(i for i, line in enumerate(told) if re.match(r"\d+ verdicts?: ", line))
+    found = verdicts.read(Path("results/mine"))
+    assert [line.split()[0] for line in told[at + 1 : at + 1 + len(found)]] == [one.id for one in found]
+    assert ".png" not in full.output
     assert run(cli.app, ["trial", ".", "--quick"]).exit_code == 0
     assert not trials.is_quick(Path("results/mine"))
     assert trials.is_quick(Path("results/mine_quick"))
